@@ -1,0 +1,53 @@
+"""The ``dp2vl`` command: one module a sub-command, imported only when it is called."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import sys
+from collections.abc import Sequence
+
+from ..errors import Cancelled, DP2VLError
+
+COMMANDS: dict[str, str] = {
+    "benchmark": "write the synthetic identity-affiliation benchmark to a folder",
+    "protect": "protect a folder of photos",
+    "embed": "list encoders, or compute a folder's embeddings",
+    "study": "make the figures of the documentation again",
+    "bench": "measure speed",
+    "demo": "benchmark, embed, protect, re-embed, figures, App",
+    "install": "link the plugin into FiftyOne's plugins directory",
+    "doctor": "say what is missing or wrong and how to mend it",
+}
+"""Sub-command -> help; each is a module here with ``configure(parser)`` and ``run(args) -> int``."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs the ``dp2vl`` command and returns its exit status.
+
+    Args:
+        argv: the arguments after the program's name; None reads the command line
+    """
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    parser = argparse.ArgumentParser(prog="dp2vl", description=__doc__)
+    from .. import __version__
+
+    parser.add_argument("--version", action="version", version=f"dp2vl {__version__}")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    for name, text in COMMANDS.items():
+        command = commands.add_parser(name, help=text, description=text)
+        if arguments[:1] == [name]:
+            importlib.import_module(f".{name}", __package__).configure(command)
+    args = parser.parse_args(arguments)
+    try:
+        status: int = importlib.import_module(f".{args.command}", __package__).run(args)
+        return status
+    except Cancelled as error:
+        print(f"dp2vl: {error}", file=sys.stderr)
+        return 130
+    except DP2VLError as error:
+        print(f"dp2vl: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("dp2vl: stopped; what was finished is kept", file=sys.stderr)
+        return 130
