@@ -50,7 +50,7 @@ def expected_commonest_share(
 ) -> float:
     """Returns what the share is when every answer is a uniform guess.
 
-    With few queries a person the largest of the counts is well above zero by luck alone (.27
+    With few queries a person the largest of the counts is well above zero by luck alone (.26
     for 6 queries and 20 people), so a measured share is read against this figure, not 0.
 
     Args:
