@@ -9,6 +9,8 @@ from typing import Any, Literal, NamedTuple
 import torch
 from torch import Tensor, nn
 
+from ..errors import ConfigError
+
 __all__ = ["Encoder", "EncoderInfo", "Features", "PreprocessSpec"]
 
 
@@ -18,27 +20,56 @@ class PreprocessSpec:
 
     Args:
         size: (height, width) of the input in pixels; None for ``mode="native"``
-        mode: ``"crop"`` (shortest side to size, then centre crop), ``"pad"`` (to a square of
-            ``pad_value``, then resize), ``"squash"`` (both sides to size) or ``"native"`` (both
-            sides to the nearest multiple of ``multiple`` within the pixel bounds)
+        mode: ``"crop"`` (shortest side to ``shortest``, then centre crop to ``size``), ``"pad"``
+            (to a square of ``pad_value``, then resize), ``"fit"`` (resize until the longer side
+            fits, then pad), ``"squash"`` (both sides to size) or ``"native"`` (both sides to the
+            nearest multiple of ``multiple`` within the bounds)
         interpolation: ``"bicubic"``, ``"bilinear"`` or ``"lanczos"``, antialiased as Pillow does
         mean: per-channel mean in [0, 1]
         std: per-channel standard deviation in [0, 1]
-        pad_value: RGB in [0, 1] for ``"pad"``
+        pad_value: RGB in [0, 1] of what lies beyond the photo
+        shortest: for ``"crop"``, the shortest side before the crop; None just covers ``size``
+        crop_rounding: which pixel a centre crop of odd excess starts at: ``"floor"`` as
+            transformers does, ``"round"`` (half to even) as torchvision and open_clip do
         multiple: pixels, for ``"native"``
         min_pixels: for ``"native"``
         max_pixels: for ``"native"``
+        max_patches: for ``"native"``, instead of the pixel bounds: as many patches of
+            ``multiple`` pixels as fit, which is SigLIP 2's rule
+
+    Raises:
+        ConfigError: if a setting that the mode needs is missing or out of range
     """
 
     size: tuple[int, int] | None
-    mode: Literal["crop", "pad", "squash", "native"]
+    mode: Literal["crop", "pad", "fit", "squash", "native"]
     interpolation: Literal["bicubic", "bilinear", "lanczos"] = "bicubic"
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
     pad_value: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    shortest: int | None = None
+    crop_rounding: Literal["floor", "round"] = "floor"
     multiple: int | None = None
     min_pixels: int | None = None
     max_pixels: int | None = None
+    max_patches: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.mode not in ("crop", "pad", "fit", "squash", "native"):
+            raise ConfigError(
+                f"mode is {self.mode!r}: give 'crop', 'pad', 'fit', 'squash' or 'native'"
+            )
+        if self.interpolation not in ("bicubic", "bilinear", "lanczos"):
+            raise ConfigError(
+                f"interpolation is {self.interpolation!r}: give 'bicubic', 'bilinear' or 'lanczos'"
+            )
+        if self.mode == "native":
+            if not self.multiple or self.multiple < 1:
+                raise ConfigError("multiple is missing: mode 'native' needs it, in pixels")
+        elif self.size is None or min(self.size) < 1:
+            raise ConfigError(f"size is {self.size}: mode {self.mode!r} needs (height, width)")
+        if len(self.mean) != 3 or len(self.std) != 3 or min(self.std) <= 0:
+            raise ConfigError("mean and std need three numbers each, those of std above 0")
 
     def to_dict(self) -> dict[str, Any]:
         """Returns the specification as plain JSON values."""
@@ -96,15 +127,35 @@ class Encoder(nn.Module):
     """A frozen image encoder with differentiable preprocessing.
 
     Subclasses implement :meth:`encode`. Weights never require gradients; gradients flow to the
-    photos only.
+    photos only. Parts of a checkpoint that no forward pass of the encoder uses are not held.
 
     Attributes:
         spec: the preprocessing
-        info: what the encoder is
+        name: the registry name it was loaded by
+        family: for example ``"clip"``
+        license: of the weights, ``"unknown"`` where the files do not say
     """
 
     spec: PreprocessSpec
-    info: EncoderInfo
+    name: str
+    family: str
+    license: str
+
+    def __init__(
+        self, spec: PreprocessSpec, *, name: str = "", family: str = "", license: str = "unknown"
+    ) -> None:
+        super().__init__()
+        self.spec, self.name, self.family, self.license = spec, name, family, license
+        self._info: EncoderInfo | None = None
+
+    @property
+    def info(self) -> EncoderInfo:
+        """What the encoder is; measured when first asked for, then kept."""
+        if self._info is None:
+            from .describe import describe
+
+            self._info = describe(self)
+        return self._info
 
     def preprocess(self, images: Sequence[Tensor] | Tensor, windows: Tensor | None = None) -> Any:
         """Returns the normalised input of :meth:`encode` for photos of any, different sizes.
