@@ -74,7 +74,10 @@ class _Config:
                 f"the settings are {', '.join(sorted(known))}"
             )
         return cls(
-            **{key: tuple(value) if isinstance(value, list) else value for key, value in data.items()}
+            **{
+                key: tuple(value) if isinstance(value, list) else value
+                for key, value in data.items()
+            }
         )
 
     def fingerprint(self) -> str:
@@ -119,7 +122,8 @@ class ProtectionConfig(_Config):
         crop_scale: smallest area share of the random crop of a step, in (0, 1]; 1 never crops
         transforms: EOT transforms as ``name:low-high@probability``, see
             :func:`fiftyone_dp2vl.protection.list_transforms`
-        grid_pixels: largest size of the grid on which the perturbation lives, in pixels
+        grid_pixels: largest size of the grid on which the perturbation lives, in pixels; 0 takes
+            twice the side of the largest surrogate input
         lanes: photos optimised side by side in one forward pass; groups are always filled up to
             it, so that a photo's result does not depend on its batch mates
         precision: ``"fp32"``, ``"bf16"`` (encoder blocks only) or ``"auto"`` (bf16 on CUDA)
@@ -142,7 +146,7 @@ class ProtectionConfig(_Config):
     encoders_per_step: int = 0
     crop_scale: float = 1.0
     transforms: tuple[str, ...] = ()
-    grid_pixels: int = 512 * 512
+    grid_pixels: int = 0
     lanes: int = 8
     precision: str = "auto"
     seed: int = 0
@@ -167,14 +171,15 @@ class ProtectionConfig(_Config):
         _require(self.encoders_per_step >= 0, "encoders_per_step is negative: give 0 for all")
         _require(0 < self.crop_scale <= 1, f"crop_scale is {self.crop_scale}: give (0, 1]")
         _require(
-            1024 <= self.grid_pixels <= MAX_GRID_PIXELS,
-            f"grid_pixels is {self.grid_pixels}: give 1024 to {MAX_GRID_PIXELS}",
+            self.grid_pixels == 0 or 1024 <= self.grid_pixels <= MAX_GRID_PIXELS,
+            f"grid_pixels is {self.grid_pixels}: give 0 (automatic) or 1024 to {MAX_GRID_PIXELS}",
         )
         _require(1 <= self.lanes <= 1024, f"lanes is {self.lanes}: give 1 to 1024")
         _require(
             self.precision in ("auto", "fp32", "bf16"),
             f"precision is {self.precision!r}: give 'auto', 'fp32' or 'bf16'",
         )
+        _require(self.seed >= 0, f"seed is {self.seed}: give 0 or more")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -196,6 +201,7 @@ class SelectionConfig(_Config):
 
     def __post_init__(self) -> None:
         _require(0 <= self.ratio <= 1, f"ratio is {self.ratio}: give a share from 0 to 1")
+        _require(self.seed >= 0, f"seed is {self.seed}: give 0 or more")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,0 +1,310 @@
+"""The loop: photos in, perturbations out.
+
+Photo by photo the loss is summed, not averaged, and everything random belongs to a photo's key, so
+that a photo's result does not depend on the photos beside it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from ..config import ProtectionConfig
+from ..encoders.base import Encoder, Features
+from ..errors import ConfigError
+from .grid import levels
+from .optimizers import make_optimizer
+from .randomness import photo_normals
+from .statistics import SPACES
+from .strategies import Place, Weights, get_strategy
+from .targets import Targets
+from .transforms import TransformSampler, parse_transform
+
+__all__ = ["Protected", "protect"]
+
+# with random transforms one step's loss says little: the best iterate is the one whose running
+# mean is lowest, once that mean has forgotten the start
+_SMOOTHING = 0.9
+_BURN_IN = 20
+
+
+@dataclass(frozen=True)
+class Protected:
+    """One photo's perturbation.
+
+    Attributes:
+        delta: float32 (C, h, w) on the photo's grid, on the CPU, whole 8-bit levels in units of
+            the [0, 1] range, |delta| <= epsilon / 255
+        loss: of the kept iterate
+        start_loss: of the random start, one level from the photo
+    """
+
+    delta: Tensor
+    loss: float
+    start_loss: float
+
+
+def protect(
+    images: Sequence[Tensor],
+    config: ProtectionConfig,
+    *,
+    encoders: Sequence[Encoder],
+    targets: Targets,
+    keys: Sequence[str],
+    masks: Sequence[Tensor | None] | None = None,
+    on_step: Callable[[int, int], None] | None = None,
+) -> list[Protected]:
+    """Returns a perturbation for each photo.
+
+    Args:
+        images: photos on their grids, float32 (3, h, w) or, for grayscale, (1, h, w), in [0, 1],
+            of any sizes; see :func:`fiftyone_dp2vl.protection.to_grid`
+        config: what to do
+        encoders: the surrogates, in the order of ``config.encoders``, on one device
+        targets: the run's, from :func:`fiftyone_dp2vl.protection.fit_targets`
+        keys: a stable key of each photo: it seeds what is random about the photo
+        masks: bool (h, w) or (H, W), True where the photo may change, or None
+        on_step: called with (photo-steps done, photo-steps in all); may raise to cancel
+
+    Returns:
+        one :class:`Protected` a photo, in order
+
+    Raises:
+        ConfigError: if the arguments' lengths differ, or a name in the configuration is unknown
+        RunError: if a key is not among the targets'
+    """
+    if len(images) != len(keys) or (masks is not None and len(masks) != len(images)):
+        raise ConfigError("images, keys and masks differ in length: give one of each per photo")
+    if len(encoders) != len(config.encoders):
+        raise ConfigError(
+            f"{len(config.encoders)} surrogates are configured and {len(encoders)} were given: "
+            "give the encoders of config.encoders in order"
+        )
+    masks = list(masks) if masks is not None else [None] * len(images)
+    loop = _Loop(config, encoders, targets)
+    results: dict[int, Protected] = {}
+    done, total = 0, len(images) * config.steps
+    for rows in _groups(images, config.lanes):
+        offset = done
+
+        def report(step: int, offset: int = offset, size: int = len(rows)) -> None:
+            if on_step is not None:
+                on_step(offset + step * size, total)
+
+        found = loop.run(
+            torch.stack([images[row] for row in rows]),
+            [keys[row] for row in rows],
+            [masks[row] for row in rows],
+            report,
+        )
+        results.update(zip(rows, found, strict=True))
+        done += len(rows) * config.steps
+    return [results[row] for row in range(len(images))]
+
+
+def _groups(images: Sequence[Tensor], lanes: int) -> Iterator[list[int]]:
+    """Yields rows of at most ``lanes`` photos of one shape."""
+    shapes: dict[tuple[int, ...], list[int]] = {}
+    for row, image in enumerate(images):
+        if image.ndim != 3 or image.shape[0] not in (1, 3):
+            raise ConfigError(
+                f"photo {row} has shape {tuple(image.shape)}: give (3, h, w), or (1, h, w) for gray"
+            )
+        shapes.setdefault(tuple(image.shape), []).append(row)
+    for rows in shapes.values():
+        for start in range(0, len(rows), lanes):
+            yield rows[start : start + lanes]
+
+
+class _Loop:
+    """The optimisation of one group of equally shaped photos."""
+
+    def __init__(
+        self, config: ProtectionConfig, encoders: Sequence[Encoder], targets: Targets
+    ) -> None:
+        self.config = config
+        self.encoders = list(zip(config.encoders, encoders, strict=True))
+        self.device = encoders[0].device
+        self.targets = targets
+        self.strategy = get_strategy(config.strategy)
+        self.weights = Weights(config.repel_weight, config.attract_weight)
+        self.transforms = [parse_transform(text) for text in config.transforms]
+        self.places = {
+            (name, space): _to(targets.places[name, space], self.device)
+            for name, _ in self.encoders
+            for space in SPACES
+        }
+
+    def run(
+        self,
+        images: Tensor,
+        keys: list[str],
+        masks: list[Tensor | None],
+        report: Callable[[int], None],
+    ) -> list[Protected]:
+        count = len(keys)
+        if self.device.type == "cuda" and count < self.config.lanes:
+            # kernels are chosen by shape: a full group computes each photo as any other group does
+            fill = self.config.lanes - count
+            images = torch.cat((images, images[:1].expand(fill, -1, -1, -1)))
+            keys = keys + keys[:1] * fill
+            masks = masks + masks[:1] * fill
+        delta, best, start = self._optimise(images.to(self.device), keys, masks, report)
+        delta, losses = delta.cpu(), torch.stack((best, start), dim=1).tolist()
+        return [Protected(delta[i].clone(), *losses[i]) for i in range(count)]
+
+    def _optimise(
+        self,
+        photos: Tensor,
+        keys: list[str],
+        masks: list[Tensor | None],
+        report: Callable[[int], None],
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        config = self.config
+        bound = levels(config.epsilon) / 255
+        allowed = _stack_masks(masks, photos)
+        low = (-photos).clamp(min=-bound) * allowed
+        high = (1 - photos).clamp(max=bound) * allowed
+        own, aim = (rows.to(self.device) for rows in self.targets.rows(keys))
+        with torch.no_grad():
+            clean = {name: self._see(encoder, photos) for name, encoder in self.encoders}
+        sampler = TransformSampler(
+            self.transforms,
+            crop_scale=config.crop_scale,
+            seed=config.seed,
+            keys=keys,
+            steps=config.steps + 1,
+        )
+        optimizer = make_optimizer(config)
+        delta = torch.minimum(torch.maximum(self._start(keys, photos), low), high)
+        best_delta = delta
+        best = start = running = torch.full((len(keys),), torch.inf, device=self.device)
+        for step in range(config.steps + 1):
+            last = step == config.steps
+            # whole levels in the forward pass: what is scored is what a file can hold
+            moved = (photos + _lattice(delta)).requires_grad_(not last)
+            seen = sampler(moved.expand(-1, 3, -1, -1), step)
+            windows = sampler.windows(step, *photos.shape[-2:])
+            loss = torch.zeros(len(keys), device=self.device)
+            for name, encoder in self._draw(step):
+                features = self._see(encoder, seen, windows)
+                loss = loss + self._loss(name, features, clean[name], own, aim, windows is not None)
+            value = loss.detach()
+            if step == 0:
+                start = value
+            if sampler.random:
+                running = torch.where(
+                    running.isinf(), value, _SMOOTHING * running + (1 - _SMOOTHING) * value
+                )
+                value = running if step >= min(_BURN_IN, config.steps) else best
+            better = value < best
+            best = torch.where(better, value, best)
+            best_delta = torch.where(better[:, None, None, None], _lattice(delta), best_delta)
+            if last:
+                break
+            (gradient,) = torch.autograd.grad(loss.sum(), moved)
+            delta = delta - optimizer.step(gradient)
+            delta = torch.minimum(torch.maximum(delta, low), high)
+            report(step + 1)
+        return best_delta, best, start
+
+    def _start(self, keys: list[str], photos: Tensor) -> Tensor:
+        """One level of random sign: a photo's own clean tokens are a stationary point."""
+        shape = tuple(photos.shape[1:])
+        noise = [photo_normals(self.config.seed, key, "start", shape).sign() for key in keys]
+        return torch.stack(noise).to(photos.device) / 255
+
+    def _draw(self, step: int) -> list[tuple[str, Encoder]]:
+        """The surrogates of one step: drawn by the run's seed alone, so the same for all photos."""
+        wanted = self.config.encoders_per_step
+        if not 0 < wanted < len(self.encoders):
+            return self.encoders
+        rng = np.random.Generator(np.random.Philox(key=[self.config.seed, step]))
+        picked = rng.choice(len(self.encoders), size=wanted, replace=False)
+        return [self.encoders[index] for index in sorted(picked)]
+
+    def _see(self, encoder: Encoder, images: Tensor, windows: Tensor | None = None) -> Features:
+        inputs = encoder.preprocess(images.expand(-1, 3, -1, -1), windows)
+        with self._precision():
+            features = encoder.encode(inputs)
+        mask = features.mask
+        return Features(features.tokens.float(), features.pooled.float(), mask)
+
+    def _precision(self) -> AbstractContextManager[object]:
+        wanted = self.config.precision
+        if wanted == "bf16" or (wanted == "auto" and self.device.type == "cuda"):
+            return torch.autocast(self.device.type, dtype=torch.bfloat16)
+        return nullcontext()
+
+    def _loss(
+        self,
+        name: str,
+        seen: Features,
+        clean: Features,
+        own: Tensor,
+        aim: Tensor,
+        cropped: bool,
+    ) -> Tensor:
+        total = torch.zeros(len(own), device=self.device)
+        if self.config.token_weight:
+            z0 = clean.tokens
+            if cropped or seen.mask is not None or z0.shape != seen.tokens.shape:
+                # the tokens of a crop lie elsewhere: compare with the photo's mean token
+                z0 = clean.mean_token()[:, None]
+            tokens = seen.tokens
+            if seen.mask is not None:
+                tokens = seen.mean_token()[:, None]
+            loss = self.strategy.loss(
+                tokens, z0, self.places[name, "tokens"], own, aim, self.weights
+            )
+            total = total + self.config.token_weight * loss
+        if self.config.pooled_weight:
+            loss = self.strategy.loss(
+                seen.pooled[:, None],
+                clean.pooled[:, None],
+                self.places[name, "pooled"],
+                own,
+                aim,
+                self.weights,
+            )
+            total = total + self.config.pooled_weight * loss
+        return total
+
+
+def _lattice(delta: Tensor) -> Tensor:
+    return (delta * 255).round() / 255
+
+
+def _to(place: Place, device: torch.device) -> Place:
+    return Place(
+        place.centre.to(device), place.own.to(device), place.aims.to(device), place.scale.to(device)
+    )
+
+
+def _stack_masks(masks: Sequence[Tensor | None], photos: Tensor) -> Tensor:
+    """Masks as float (B, 1, h, w) on the photos' grid: 1 only where every pixel may change."""
+    size = photos.shape[-2:]
+    if all(mask is None for mask in masks):
+        return torch.ones(1, 1, 1, 1, device=photos.device)
+    stacked = []
+    for mask in masks:
+        plane = torch.ones(size) if mask is None else mask.float()
+        if plane.shape != size:
+            forbidden = (
+                F.adaptive_max_pool2d(1 - plane[None], size)
+                if _larger(plane, size)
+                else (F.interpolate(1 - plane[None, None], size=size, mode="nearest")[0])
+            )
+            plane = 1 - forbidden[0]
+        stacked.append(plane[None])
+    return torch.stack(stacked).to(photos.device)
+
+
+def _larger(plane: Tensor, size: torch.Size) -> bool:
+    return plane.shape[0] >= size[0] and plane.shape[1] >= size[1]

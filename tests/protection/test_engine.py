@@ -1,0 +1,172 @@
+"""The engine's promises: budget, lattice, independence of batch mates, progress in the loss."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import Tensor
+
+from fiftyone_dp2vl.config import ProtectionConfig
+from fiftyone_dp2vl.encoders.base import Encoder
+from fiftyone_dp2vl.errors import ConfigError, RunError
+from fiftyone_dp2vl.protection import (
+    Protected,
+    Targets,
+    collect_statistics,
+    fit_targets,
+    list_strategies,
+    protect,
+)
+
+EOT = ("jpeg:50-95@0.7", "resize:0.5-1@0.3", "blur:0.3-1@0.3", "noise:1-4@0.3")
+
+
+def run(
+    photos: dict[str, Tensor],
+    people: list[str],
+    encoders: list[Encoder],
+    only: list[str] | None = None,
+    **settings: object,
+) -> dict[str, Protected]:
+    settings.setdefault("steps", 6)
+    config = ProtectionConfig(encoders=tuple(e.name for e in encoders), **settings)  # type: ignore[arg-type]
+    targets = targets_for(photos, people, encoders, config)
+    keys = only if only is not None else list(photos)
+    found = protect(
+        [photos[key] for key in keys], config, encoders=encoders, targets=targets, keys=keys
+    )
+    return dict(zip(keys, found, strict=True))
+
+
+def targets_for(
+    photos: dict[str, Tensor], people: list[str], encoders: list[Encoder], config: ProtectionConfig
+) -> Targets:
+    statistics = collect_statistics([(list(photos), list(photos.values()))], encoders)
+    return fit_targets(statistics, config, people)
+
+
+@pytest.mark.parametrize("strategy", list_strategies())
+def test_every_strategy_lowers_its_loss_within_the_budget(photos, people, encoder, strategy):
+    found = run(photos, people, [encoder], strategy=strategy, steps=8)
+    for key, result in found.items():
+        grey_levels = result.delta * 255
+        assert grey_levels.abs().max() <= 8 + 1e-4
+        assert torch.allclose(grey_levels, grey_levels.round(), atol=1e-4)
+        moved = photos[key] + result.delta
+        assert moved.min() >= -1e-6
+        assert moved.max() <= 1 + 1e-6
+        assert result.delta.shape == photos[key].shape
+    losses = torch.tensor([[r.start_loss, r.loss] for r in found.values()])
+    assert (losses[:, 1] < losses[:, 0]).float().mean() > 0.8
+
+
+@pytest.mark.parametrize(
+    "settings", [{}, {"transforms": EOT, "crop_scale": 0.5}, {"optimizer": "adam"}]
+)
+def test_a_photo_does_not_depend_on_its_batch_mates(photos, people, encoder, settings):
+    together = run(photos, people, [encoder], lanes=16, **settings)
+    keys = list(photos)
+    shuffled = run(photos, people, [encoder], lanes=16, only=keys[::-1], **settings)
+    alone = {}
+    for key in keys[::5]:
+        alone.update(run(photos, people, [encoder], lanes=16, only=[key], **settings))
+    for key, result in {**shuffled, **alone}.items():
+        difference = (result.delta - together[key].delta).abs().max() * 255
+        assert difference <= 1, key
+
+
+def test_targets_do_not_depend_on_the_order_of_the_photos(photos, people, encoder):
+    config = ProtectionConfig(encoders=("small-0",))
+    targets = targets_for(photos, people, [encoder], config)
+    order = list(photos)[::-1]
+    backwards = targets_for({k: photos[k] for k in order}, people[::-1], [encoder], config)
+    assert targets.sha256 == backwards.sha256
+
+
+def test_targets_survive_a_file(photos, people, encoder, tmp_path):
+    config = ProtectionConfig(encoders=("small-0",), strategy="nobody")
+    targets = targets_for(photos, people, [encoder], config)
+    path = tmp_path / "targets.safetensors"
+    path.write_bytes(targets.to_bytes())
+    loaded = Targets.load(path)
+    assert loaded.keys == targets.keys
+    assert loaded.sha256 == targets.sha256
+
+
+def test_no_budget_no_change(photos, people, encoder):
+    for result in run(photos, people, [encoder], epsilon=0).values():
+        assert torch.count_nonzero(result.delta) == 0
+
+
+def test_a_mask_confines_the_change(photos, people, encoder):
+    config = ProtectionConfig(encoders=("small-0",), steps=3)
+    targets = targets_for(photos, people, [encoder], config)
+    mask = torch.zeros(48, 64, dtype=torch.bool)
+    mask[10:20, 30:50] = True
+    keys = ["photo-00", "photo-01"]
+    found = protect(
+        [photos[k] for k in keys],
+        config,
+        encoders=[encoder],
+        targets=targets,
+        keys=keys,
+        masks=[mask, None],
+    )
+    changed = found[0].delta.abs().amax(dim=0) > 0
+    assert changed.any()
+    assert not changed[~mask].any()
+    assert (found[1].delta.abs().amax(dim=0) > 0)[~mask].any()
+
+
+def test_several_surrogates_all_count(photos, people, encoder, second_encoder):
+    one = run(photos, people, [encoder])
+    both = run(photos, people, [encoder, second_encoder])
+    sampled = run(photos, people, [encoder, second_encoder], encoders_per_step=1)
+    key = "photo-00"
+    assert not torch.equal(one[key].delta, both[key].delta)
+    assert not torch.equal(sampled[key].delta, both[key].delta)
+
+
+def test_the_seed_decides(photos, people, encoder):
+    first, again = run(photos, people, [encoder]), run(photos, people, [encoder])
+    other = run(photos, people, [encoder], seed=1)
+    assert all(torch.equal(first[k].delta, again[k].delta) for k in photos)
+    assert not all(torch.equal(first[k].delta, other[k].delta) for k in photos)
+
+
+def test_progress_reaches_the_end_and_can_stop_the_run(photos, people, encoder):
+    config = ProtectionConfig(encoders=("small-0",), steps=3, lanes=4)
+    targets = targets_for(photos, people, [encoder], config)
+    seen: list[tuple[int, int]] = []
+    arguments = {"encoders": [encoder], "targets": targets, "keys": list(photos)}
+    protect(list(photos.values()), config, on_step=lambda d, t: seen.append((d, t)), **arguments)
+    assert seen[-1] == (48, 48)
+    assert [d for d, _ in seen] == sorted(d for d, _ in seen)
+
+    def stop(done: int, total: int) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        protect(list(photos.values()), config, on_step=stop, **arguments)
+
+
+def test_what_a_user_can_get_wrong_is_one_sentence(photos, people, encoder):
+    config = ProtectionConfig(encoders=("small-0",), steps=2)
+    targets = targets_for(photos, people, [encoder], config)
+    image = photos["photo-00"]
+    with pytest.raises(RunError, match="was not there when this run's targets were computed"):
+        protect([image], config, encoders=[encoder], targets=targets, keys=["new"])
+    with pytest.raises(ConfigError, match="differ in length"):
+        protect([image], config, encoders=[encoder], targets=targets, keys=[])
+    with pytest.raises(ConfigError, match="found only one"):
+        targets_for(photos, ["one"] * len(photos), [encoder], config)
+    with pytest.raises(ConfigError, match="choose one of"):
+        targets_for(photos, people, [encoder], ProtectionConfig(strategy="nowhere"))
+
+
+def test_without_people_the_photos_are_clustered(photos, encoder):
+    config = ProtectionConfig(encoders=("small-0",), strategy="mislead")
+    statistics = collect_statistics([(list(photos), list(photos.values()))], [encoder])
+    targets = fit_targets(statistics, config, None)
+    assert 2 <= len(set(targets.own.tolist())) <= len(photos) // 2
+    assert all(targets.own != targets.aim)

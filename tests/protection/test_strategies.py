@@ -1,0 +1,96 @@
+"""Who is mistaken for whom, and where the aims lie."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import numpy as np
+import pytest
+import torch
+
+from fiftyone_dp2vl.errors import ConfigError
+from fiftyone_dp2vl.protection import get_strategy, list_strategies, register_strategy
+from fiftyone_dp2vl.protection.strategies import Space, Weights, k_means
+
+
+def space(people: int = 5, photos: int = 6, dim: int = 8) -> Space:
+    rng = np.random.default_rng(0)
+    groups = np.repeat(np.arange(people), photos)
+    centres = rng.normal(size=(people, dim)) * 4
+    features = torch.from_numpy(centres[groups] + rng.normal(size=(len(groups), dim))).float()
+    bank = torch.from_numpy(rng.normal(size=(20, dim)) + 10).float()
+    return Space(features, groups, bank, np.zeros(len(groups), dtype=np.int64))
+
+
+@pytest.mark.parametrize("name", ["mislead", "swap"])
+def test_spread_strategies_plant_no_consistent_wrong_name(name):
+    groups = np.repeat(np.arange(10), 6)
+    aim = get_strategy(name).assign(groups, np.random.default_rng(0))
+    assert not (aim == groups).any()
+    for person in range(10):
+        visitors = Counter(groups[aim == person].tolist())
+        assert len(visitors) == 6
+        assert max(visitors.values()) == 1
+
+
+def test_the_consistent_strategies_are_a_derangement():
+    groups = np.repeat(np.arange(10), 6)
+    aim = get_strategy("mislead_one").assign(groups, np.random.default_rng(0))
+    assert all(len(set(aim[groups == person])) == 1 for person in range(10))
+    assert sorted({int(a) for a in aim}) == list(range(10))
+    assert not (aim == groups).any()
+
+
+def test_nobody_lies_where_no_person_is():
+    where = space()
+    place = get_strategy("nobody").place(where, np.random.default_rng(0))
+    lengths = (place.aims - place.centre).norm(dim=1)
+    typical = (where.centres - where.mean).norm(dim=1).mean()
+    assert torch.allclose(lengths, typical.expand_as(lengths), rtol=1e-4)
+    assert len(place.aims) > 20
+
+
+def test_a_photo_at_its_aim_has_no_loss_left():
+    where, rng = space(), np.random.default_rng(0)
+    for name in ("negation", "swap", "nobody"):
+        strategy = get_strategy(name)
+        groups = where.groups
+        aim = torch.from_numpy(strategy.assign(groups, rng))
+        place = strategy.place(where, rng)
+        own = torch.from_numpy(groups)
+        z0 = where.features[:, None]
+        point = strategy.point(z0[:, 0], place, own, aim)
+        weights = Weights(1, 1)
+        assert strategy.loss(point[:, None], z0, place, own, aim, weights).abs().max() < 1e-5
+        assert strategy.loss(z0, z0, place, own, aim, weights).max() > 0.1
+
+
+def test_swap_keeps_what_is_not_the_person():
+    where, rng = space(), np.random.default_rng(0)
+    strategy = get_strategy("swap")
+    aim = strategy.assign(where.groups, rng)
+    place = strategy.place(where, rng)
+    own = torch.from_numpy(where.groups)
+    point = strategy.point(where.features, place, own, torch.from_numpy(aim))
+    residual = where.features - where.centres[own]
+    assert torch.allclose(point - where.centres[torch.from_numpy(aim)], residual, atol=1e-4)
+
+
+def test_dataset_level_strategies_have_one_aim():
+    for name in ("centroid", "negated_centroid", "prototype"):
+        strategy = get_strategy(name)
+        assert strategy.dataset_level
+        assert len(strategy.place(space(), np.random.default_rng(0)).aims) == 1
+
+
+def test_k_means_finds_separate_clusters():
+    points = torch.cat([torch.randn(20, 3) * 0.1 + c for c in (0.0, 5.0, -5.0)])
+    _, rows = k_means(points, 3, np.random.default_rng(0))
+    assert sorted(len(set(rows[i : i + 20])) for i in (0, 20, 40)) == [1, 1, 1]
+    assert len(set(rows)) == 3
+
+
+def test_names_are_taken_once_and_described():
+    with pytest.raises(ConfigError, match="exists already"):
+        register_strategy(type(get_strategy("swap")))
+    assert all(len(text) > 20 for text in list_strategies().values())
