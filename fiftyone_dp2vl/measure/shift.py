@@ -20,6 +20,7 @@ __all__ = [
     "NaturalRange",
     "centroid_shift",
     "directional_consistency",
+    "directional_cosines",
     "natural_cosine",
     "paired_cosine",
     "token_cosine",
@@ -33,6 +34,19 @@ def _pairs(clean: Any, protected: Any) -> tuple[Matrix, Matrix]:
             f"clean is {before.shape} and protected {after.shape}: give twins in order"
         )
     return before, after
+
+
+def directional_cosines(clean: Any, protected: Any, *, leave_one_out: bool = False) -> Matrix:
+    """Returns float64 (N,): the cosine of each photo's shift with the mean shift.
+
+    See :func:`directional_consistency`, which is their mean.
+    """
+    before, after = _pairs(clean, protected)
+    shift = after - before
+    total = shift.sum(axis=0, keepdims=True)
+    middle = total - shift if leave_one_out and len(shift) > 1 else total
+    cosine: Matrix = (normalized(shift) * normalized(middle)).sum(axis=1)
+    return cosine
 
 
 def directional_consistency(clean: Any, protected: Any, *, leave_one_out: bool = False) -> float:
@@ -50,12 +64,7 @@ def directional_consistency(clean: Any, protected: Any, *, leave_one_out: bool =
     Returns:
         in [-1, 1]; photos that did not move count as 0
     """
-    before, after = _pairs(clean, protected)
-    shift = after - before
-    total = shift.sum(axis=0)
-    if leave_one_out and len(shift) > 1:
-        return float((normalized(shift) * normalized(total - shift)).sum(axis=1).mean())
-    return float((normalized(shift) @ normalized(total[None])[0]).mean())
+    return float(directional_cosines(clean, protected, leave_one_out=leave_one_out).mean())
 
 
 def paired_cosine(clean: Any, protected: Any) -> Matrix:

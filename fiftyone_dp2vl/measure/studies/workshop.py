@@ -1,0 +1,218 @@
+"""What cells work with: encoders held once, albums, and folders of protected photos."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ...config import OutputConfig, ProtectionConfig, SelectionConfig
+from ...errors import RunError
+from ..features import Change, PhotoFeatures, embed_files
+from .albums import Album, Shot, benchmark_album, folder_album
+from .cache import code_digest, fingerprint
+from .options import Options
+
+if TYPE_CHECKING:
+    from ...encoders import Encoder
+
+__all__ = ["MAKING", "Made", "Workshop"]
+
+MAKING = ("config", "encoders", "protection", "media", "runs")
+"""Rooms whose code decides what a protected file holds."""
+
+FIRST_SEED = 7
+"""Seed of the first album; repetition k uses the k-th after it."""
+
+
+@dataclass(frozen=True)
+class Made:
+    """What became of one shared photo.
+
+    Attributes:
+        key: the photo's key
+        path: the file that is shared: the protected one, or the clean one where the ratio left
+            the photo alone
+        status: ``"protected"`` or ``"clean"``
+        linf: largest change of a pixel, in 8-bit levels
+        psnr: in dB, None where nothing changed
+        ssim: in [-1, 1]
+    """
+
+    key: str
+    path: Path
+    status: str
+    linf: int
+    psnr: float | None
+    ssim: float
+
+
+class Workshop:
+    """A study's tools.
+
+    Args:
+        options: the study's
+        report: called with (share of the current cell done in [0, 1], what is being done)
+    """
+
+    def __init__(
+        self, options: Options, report: Callable[[float, str], None] | None = None
+    ) -> None:
+        self.options = options
+        self.report = report or (lambda share, what: None)
+        self._features: dict[tuple[str, str], PhotoFeatures] = {}
+        self._albums: dict[tuple[str, int], Album] = {}
+
+    def encoder(self, name: str) -> Encoder:
+        """Returns an encoder by registry name; the registry holds each one once."""
+        from ...encoders import load_encoder
+
+        return load_encoder(name, device=self.options.device)
+
+    def album(self, split: str, repetition: int) -> Album:
+        """Returns the photos of one repetition: other people and other photos each time."""
+        if self.options.album is not None:
+            repetition = 0  # one's own photos are all there is
+        if (split, repetition) not in self._albums:
+            self._albums[split, repetition] = self._make_album(split, repetition)
+        return self._albums[split, repetition]
+
+    def _make_album(self, split: str, repetition: int) -> Album:
+        options = self.options
+        if options.album is not None:
+            return folder_album(options.album)
+        drawn = {
+            "people": options.people,
+            "seed": FIRST_SEED + repetition,
+            "split": split,
+            "per_scenario": options.per_scenario,
+            "queries": options.queries,
+        }
+        name = fingerprint({**drawn, "code": code_digest("benchmark")})
+        self.report(0.0, "draws the photos")
+        folder = options.cache / "albums" / f"{split}-{repetition}-{name}"
+        return benchmark_album(folder, **drawn)  # type: ignore[arg-type]
+
+    def protected(
+        self,
+        shots: Sequence[Shot],
+        config: ProtectionConfig,
+        selection: SelectionConfig | None = None,
+        output: OutputConfig | None = None,
+    ) -> list[Made]:
+        """Returns the shots as they would be shared, protected by the package's own runner.
+
+        The folder is kept and shared by all studies that ask for the same one; the runner makes
+        an unfinished one whole.
+
+        Raises:
+            RunError: if a photo could not be protected
+        """
+        from ...runs import PhotoItem, protect_photos
+
+        selection, output = selection or SelectionConfig(), output or OutputConfig()
+        encoders = [self.encoder(name) for name in config.encoders]
+        spec = {
+            "photos": [[shot.key, shot.person, _sha(shot.path)] for shot in shots],
+            "config": config.to_dict(),
+            "selection": selection.to_dict(),
+            "output": output.to_dict(),
+            "weights": [encoder.info.weights_sha256 for encoder in encoders],
+            "code": code_digest(*MAKING),
+        }
+        folder = self.options.cache / "protected" / fingerprint(spec)
+        done = folder / "study.json"
+        if not done.is_file():
+            result = protect_photos(
+                [PhotoItem(shot.key, shot.path, shot.person) for shot in shots],
+                folder,
+                config,
+                selection,
+                output,
+                device=self.options.device,
+                encoders=encoders,
+                progress=lambda p: self.report(0.8 * p.done / max(1, p.total), p.phase),
+            )
+            failed = [record for record in result.records if record.status == "failed"]
+            if failed:
+                raise RunError(
+                    f"{len(failed)} of {len(shots)} photos could not be protected; the first: "
+                    f"{failed[0].error}"
+                )
+            records = {
+                record.key: {
+                    "path": None if record.status == "clean" else str(record.path),
+                    "linf": record.linf,
+                    "psnr": record.psnr,
+                    "ssim": record.ssim,
+                }
+                for record in result.records
+            }
+            _write(done, records)
+        return [_made(shot, json.loads(done.read_text(encoding="utf-8"))) for shot in shots]
+
+    def controls(
+        self, shots: Sequence[Shot], name: str, spec: Mapping[str, Any], change: Change
+    ) -> list[Path]:
+        """Returns files of the shots changed in another way than by protection.
+
+        Args:
+            shots: clean photos
+            name: of the control
+            spec: JSON values that determine the change
+            change: the change
+        """
+        from PIL import Image
+
+        from ..features import read_rgb
+
+        full = {"photos": [[shot.key, _sha(shot.path)] for shot in shots], **spec}
+        folder = self.options.cache / "controls" / f"{name}-{fingerprint(full)}"
+        folder.mkdir(parents=True, exist_ok=True)
+        paths = []
+        for index, shot in enumerate(shots):
+            path = folder / f"{index:05d}.png"
+            if not path.is_file():
+                temporary = path.with_suffix(f".{os.getpid()}")
+                Image.fromarray(change(read_rgb(shot.path), shot.key)).save(
+                    temporary, format="PNG", compress_level=1
+                )
+                temporary.replace(path)
+            paths.append(path)
+        return paths
+
+    def features(self, paths: Sequence[Path], encoder: str) -> PhotoFeatures:
+        """Returns the features of files, computed once in this process."""
+        key = (encoder, fingerprint({"paths": [str(path) for path in paths]}))
+        if key not in self._features:
+            self._features[key] = embed_files(paths, self.encoder(encoder))
+        return self._features[key]
+
+
+def _sha(path: Path) -> str:
+    import hashlib
+
+    return hashlib.sha256(path.read_bytes()).hexdigest()[:16]
+
+
+def _write(path: Path, data: Mapping[str, Any]) -> None:
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    temporary.write_text(json.dumps(data), encoding="utf-8")
+    temporary.replace(path)
+
+
+def _made(shot: Shot, records: Mapping[str, Mapping[str, Any]]) -> Made:
+    record = records[shot.key]
+    if record["path"] is None:
+        return Made(shot.key, shot.path, "clean", 0, None, 1.0)
+    return Made(
+        shot.key,
+        Path(record["path"]),
+        "protected",
+        record["linf"],
+        record["psnr"],
+        record["ssim"],
+    )
