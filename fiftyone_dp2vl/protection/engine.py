@@ -167,10 +167,11 @@ class _Loop:
         report: Callable[[int], None],
     ) -> tuple[Tensor, Tensor, Tensor]:
         config = self.config
-        bound = levels(config.epsilon) / 255
+        bound = levels(config.epsilon)
         allowed = _stack_masks(masks, photos)
-        low = (-photos).clamp(min=-bound) * allowed
-        high = (1 - photos).clamp(max=bound) * allowed
+        # the perturbation counts 8-bit levels: whole steps then stay whole without rounding
+        low = (-255 * photos).round_().clamp_(min=-bound).mul_(allowed)
+        high = (255 - 255 * photos).round_().clamp_(max=bound).mul_(allowed)
         own, aim = (rows.to(self.device) for rows in self.targets.rows(keys))
         with torch.no_grad():
             clean = {name: self._see(encoder, photos) for name, encoder in self.encoders}
@@ -182,13 +183,14 @@ class _Loop:
             steps=config.steps + 1,
         )
         optimizer = make_optimizer(config)
-        delta = torch.minimum(torch.maximum(self._start(keys, photos), low), high)
-        best_delta = delta
+        delta = torch.clamp(self._start(keys, photos), low, high)
+        best_delta = delta.clone()
         best = start = running = torch.full((len(keys),), torch.inf, device=self.device)
         for step in range(config.steps + 1):
             last = step == config.steps
             # whole levels in the forward pass: what is scored is what a file can hold
-            moved = (photos + _lattice(delta)).requires_grad_(not last)
+            shown = delta if optimizer.whole_steps else delta.round()
+            moved = torch.add(photos, shown, alpha=1 / 255).requires_grad_(not last)
             seen = sampler(moved.expand(-1, 3, -1, -1), step)
             windows = sampler.windows(step, *photos.shape[-2:])
             loss = torch.zeros(len(keys), device=self.device)
@@ -205,20 +207,20 @@ class _Loop:
                 value = running if step >= min(_BURN_IN, config.steps) else best
             better = value < best
             best = torch.where(better, value, best)
-            best_delta = torch.where(better[:, None, None, None], _lattice(delta), best_delta)
+            torch.where(better[:, None, None, None], shown, best_delta, out=best_delta)
             if last:
                 break
             (gradient,) = torch.autograd.grad(loss.sum(), moved)
-            delta = delta - optimizer.step(gradient)
-            delta = torch.minimum(torch.maximum(delta, low), high)
+            optimizer.update(delta, gradient)
+            torch.clamp(delta, low, high, out=delta)
             report(step + 1)
-        return best_delta, best, start
+        return best_delta / 255, best, start
 
     def _start(self, keys: list[str], photos: Tensor) -> Tensor:
         """One level of random sign: a photo's own clean tokens are a stationary point."""
         shape = tuple(photos.shape[1:])
         noise = [photo_normals(self.config.seed, key, "start", shape).sign() for key in keys]
-        return torch.stack(noise).to(photos.device) / 255
+        return torch.stack(noise).to(photos.device)
 
     def _draw(self, step: int) -> list[tuple[str, Encoder]]:
         """The surrogates of one step: drawn by the run's seed alone, so the same for all photos."""
@@ -275,10 +277,6 @@ class _Loop:
             )
             total = total + self.config.pooled_weight * loss
         return total
-
-
-def _lattice(delta: Tensor) -> Tensor:
-    return (delta * 255).round() / 255
 
 
 def _to(place: Place, device: torch.device) -> Place:

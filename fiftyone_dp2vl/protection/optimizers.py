@@ -13,43 +13,61 @@ __all__ = ["Optimizer", "make_optimizer"]
 
 
 class Optimizer(ABC):
-    """Turns gradients (B, C, h, w) into steps of the same shape, photo by photo."""
+    """Turns gradients into changes of a perturbation, photo by photo.
+
+    Attributes:
+        whole_steps: whether a perturbation of whole levels stays one
+    """
+
+    whole_steps: bool
 
     @abstractmethod
-    def step(self, gradient: Tensor) -> Tensor:
-        """Returns what to subtract from the perturbation."""
+    def update(self, delta: Tensor, gradient: Tensor) -> None:
+        """Changes ``delta`` in place so that the loss falls.
+
+        Args:
+            delta: float32 (B, C, h, w), in 8-bit levels
+            gradient: float32 (B, C, h, w), of any scale
+        """
+
+
+def _inverse_size(gradient: Tensor) -> Tensor:
+    """1 / mean |gradient| of each photo, (B, 1, 1, 1), so that nothing underflows."""
+    count = gradient[0].numel()
+    total: Tensor = torch.linalg.vector_norm(gradient, ord=1, dim=(1, 2, 3), keepdim=True)
+    return total.clamp(min=1e-30).reciprocal() * count
 
 
 class MomentumSign(Optimizer):
     """Sign of an accumulated gradient, MI-FGSM (Dong et al., arXiv 1710.06081).
 
     Args:
-        step_size: in units of the [0, 1] range
+        step_size: in 8-bit levels
         momentum: decay of the accumulated gradient
     """
 
     def __init__(self, step_size: float, momentum: float) -> None:
         self.step_size = step_size
         self.momentum = momentum
+        self.whole_steps = float(step_size).is_integer()
         self._sum: Tensor | None = None
 
-    def step(self, gradient: Tensor) -> Tensor:
-        size = gradient.abs().mean(dim=(1, 2, 3), keepdim=True).clamp(min=1e-20)
-        gradient = gradient / size
+    def update(self, delta: Tensor, gradient: Tensor) -> None:
         if self._sum is None:
-            self._sum = gradient
-        else:
-            self._sum.mul_(self.momentum).add_(gradient)
-        return self.step_size * self._sum.sign()
+            self._sum = torch.zeros_like(gradient)
+        self._sum.mul_(self.momentum).addcmul_(gradient, _inverse_size(gradient))
+        delta.sub_(self._sum.sign(), alpha=self.step_size)
 
 
 class Adam(Optimizer):
     """Adam (Kingma and Ba, arXiv 1412.6980), its second moment decayed by 0.99.
 
     Args:
-        step_size: in units of the [0, 1] range
+        step_size: in 8-bit levels
         momentum: decay of the first moment
     """
+
+    whole_steps = False
 
     def __init__(self, step_size: float, momentum: float) -> None:
         self.step_size = step_size
@@ -57,21 +75,19 @@ class Adam(Optimizer):
         self._moments: tuple[Tensor, Tensor] | None = None
         self._steps = 0
 
-    def step(self, gradient: Tensor) -> Tensor:
-        # scaled to unit mean so that the moments never underflow
-        gradient = gradient / gradient.abs().mean(dim=(1, 2, 3), keepdim=True).clamp(min=1e-20)
+    def update(self, delta: Tensor, gradient: Tensor) -> None:
+        gradient = gradient * _inverse_size(gradient)
         if self._moments is None:
             self._moments = (torch.zeros_like(gradient), torch.zeros_like(gradient))
         first, second = self._moments
         first.mul_(self.decays[0]).add_(gradient, alpha=1 - self.decays[0])
         second.mul_(self.decays[1]).addcmul_(gradient, gradient, value=1 - self.decays[1])
         self._steps += 1
-        corrected = first / (1 - self.decays[0] ** self._steps)
         scale = (second / (1 - self.decays[1] ** self._steps)).sqrt_().add_(1e-8)
-        return self.step_size * corrected / scale
+        delta.addcdiv_(first, scale, value=-self.step_size / (1 - self.decays[0] ** self._steps))
 
 
 def make_optimizer(config: ProtectionConfig) -> Optimizer:
     """Returns a fresh optimiser for one group of photos."""
     kind = MomentumSign if config.optimizer == "momentum" else Adam
-    return kind(config.step_size / 255, config.momentum)
+    return kind(config.step_size, config.momentum)
