@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from .base import Encoder, EncoderInfo
+from .packed import Packed
 from .weights import sha256
 
 __all__ = ["describe"]
@@ -74,7 +75,7 @@ def describe(encoder: Encoder) -> EncoderInfo:
 def _to_meta(inputs: Any) -> Any:
     if isinstance(inputs, Tensor):
         return inputs.to("meta")
-    if isinstance(inputs, tuple) and hasattr(inputs, "_replace"):
-        # Packed inputs: the patches' values are not needed, the few integers beside them are.
+    if isinstance(inputs, Packed):
+        # The patches' values are not needed, the few integers beside them are.
         return inputs._replace(patches=inputs.patches.to("meta"))
     return inputs

@@ -77,8 +77,9 @@ def output_size(spec: PreprocessSpec, height: float, width: float) -> tuple[int,
 
 def _kept(resized: int, count: int, spec: PreprocessSpec) -> int:
     """Returns the first of ``resized`` pixels that a centred cut to ``count`` keeps."""
-    if spec.crop_rounding == "round" and resized > count:
-        return round((resized - count) / 2)
+    if spec.crop_rounding == "round":
+        excess = resized - count
+        return round(excess / 2) if excess > 0 else -(-excess // 2)
     return (resized - count) // 2
 
 

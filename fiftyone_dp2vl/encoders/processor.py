@@ -151,7 +151,7 @@ def processor_spec(
             raise ConfigError("the processor squashes and then crops: no specification says that")
         cut = _pair(known.get("crop_size", size))
         return PreprocessSpec(size=cut, mode="crop", shortest=_pair(size)[0], **common)
-    if isinstance(size, Mapping) and "shortest_edge" in size and "clip" not in family:
+    if isinstance(size, Mapping) and "shortest_edge" in size:
         raise ConfigError("the processor keeps a photo's shape without cropping: give ?mode=crop")
     return PreprocessSpec(size=_pair(size), mode="squash", **common)
 

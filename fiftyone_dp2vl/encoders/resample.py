@@ -123,7 +123,8 @@ def _taps(
 
     weights = kernel((pixel + 0.5 - center.unsqueeze(-1)) / stretch.unsqueeze(-1))
     weights = weights * inside(start.unsqueeze(-1), (start + extent).unsqueeze(-1))
-    weights = weights / weights.sum(dim=-1, keepdim=True)
+    total = weights.sum(dim=-1, keepdim=True)
+    weights = weights / torch.where(total == 0, 1.0, total)  # a border sees no pixel at all
     weights = weights * inside(low.unsqueeze(-1), high.unsqueeze(-1))
     weights = weights * ((output >= 0) & (output < resized)).unsqueeze(-1)
     return first.long(), weights, 1 - weights.sum(dim=-1)
@@ -292,6 +293,5 @@ def resample(
     Returns:
         float32 (B, 3, vertical.count, horizontal.count) in [0, 1]
     """
-    out: Tensor = _Pass.apply(images, horizontal, True, fill, rounding)
-    out = _Pass.apply(out, vertical, False, fill, rounding)
-    return out
+    out = _Pass.apply(images, horizontal, True, fill, rounding)
+    return _Pass.apply(out, vertical, False, fill, rounding)  # type: ignore[no-any-return]

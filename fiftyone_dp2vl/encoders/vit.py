@@ -21,7 +21,7 @@ from .processor import processor_spec, read_processor, with_mode
 from .registry import EncoderRequest
 from .weights import find_model, load_strictly, read_config, read_license, read_tensors
 
-__all__ = ["ViTEncoder", "build_tower", "load_vit"]
+__all__ = ["TYPES", "ViTEncoder", "build_tower", "load_vit"]
 
 LAST = "last"
 """The layer that is the tower's output: after the last block and, where it has one, its norm."""
@@ -68,11 +68,12 @@ class ViTEncoder(Encoder):
         family: a key of :data:`FAMILIES`
         layers: indices as in ``hidden_states`` (0 is the blocks' input, -1 the last block's
             output), or ``"last"``; the tokens of several layers are concatenated
-        keep_extra: whether the tokens before the patch tokens are tokens too
+        skip: how many tokens to leave out at the front; None for those that are no patches
         pooled: from the last block's output (B, T, D) to the pooled embedding (B, P); None pools
             by the mean of the tokens and drops the blocks after the last layer read
         name: see :class:`Encoder`
         license: see :class:`Encoder`
+        label: the family's name in reports, where it is not ``family``
     """
 
     tower: Any
@@ -84,7 +85,7 @@ class ViTEncoder(Encoder):
         family: str,
         *,
         layers: Sequence[int | str],
-        keep_extra: bool = False,
+        skip: int | None = None,
         pooled: nn.Module | None = None,
         name: str = "",
         license: str = "unknown",
@@ -110,7 +111,7 @@ class ViTEncoder(Encoder):
         self.tower = tower
         self.pooled = pooled
         self._parts = parts
-        self._skip = 0 if keep_extra else parts.extra(config)
+        self._skip = parts.extra(config) if skip is None else skip
         self._stretch = spec.size is not None and not _fits(config, spec.size)
         self._kind = family
         self.freeze()
@@ -256,7 +257,7 @@ def _load_dino(folder: Path, family: str) -> tuple[nn.Module, nn.Module | None]:
     return tower, FirstToken(_part(tower, FAMILIES[family].after or ""))
 
 
-_TYPES = {
+TYPES = {
     "clip": "clip",
     "clip_vision_model": "clip",
     "siglip": "siglip",
@@ -264,6 +265,7 @@ _TYPES = {
     "dinov2": "dinov2",
     "dinov3_vit": "dinov3_vit",
 }
+"""A configuration's ``model_type`` -> the family that reads it."""
 
 
 def load_vit(request: EncoderRequest) -> Encoder:
@@ -284,12 +286,12 @@ def load_vit(request: EncoderRequest) -> Encoder:
         from .naflex import load_naflex
 
         return load_naflex(request, folder, config, options)
-    if kind not in _TYPES:
+    if kind not in TYPES:
         raise ConfigError(
             f"{request.target} is a {kind!r} model: hf: reads CLIP, SigLIP, SigLIP 2, DINOv2 and "
             "DINOv3, and llava:, qwen2_vl:, qwen2_5_vl: and qwen3_vl: read vision-language models"
         )
-    family = _TYPES[kind]
+    family = TYPES[kind]
     if family in ("clip", "siglip"):
         tower, pooled = _load_dual(folder, config, family)
     else:

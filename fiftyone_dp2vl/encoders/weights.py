@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +27,11 @@ _REPO_ID = re.compile(r"^[\w.-]+/[\w.-]+$")
 
 
 def find_model(
-    model: str, *, local_files_only: bool = False, wanted: Callable[[str], bool] | None = None
+    model: str,
+    *,
+    local_files_only: bool = False,
+    wanted: Callable[[str], bool] | None = None,
+    files: Sequence[str] = (),
 ) -> Path:
     """Returns a folder with a model's configuration and weights.
 
@@ -35,6 +39,8 @@ def find_model(
         model: a folder, or a model's id on the hub
         local_files_only: whether to stay with this machine's files
         wanted: of the tensors' names, which are needed; files with none of them are not fetched
+        files: names of weight files, the best first, of which one is needed; empty for the names
+            that transformers uses
 
     Raises:
         ModelNotFoundError: if the model is not here and cannot be fetched
@@ -47,7 +53,7 @@ def find_model(
             f"{model} is no folder on this machine and no id of a model on the hub: "
             "give the folder that holds its config.json and its weights"
         )
-    cached = _cached(model, wanted)
+    cached = _cached(model, wanted, files)
     if cached is not None:
         return cached
     how = (
@@ -56,10 +62,10 @@ def find_model(
     )
     if local_files_only:
         raise ModelNotFoundError(f"{model} is not in this machine's cache of the hub: {how}")
-    return _download(model, wanted, how)
+    return _download(model, wanted, files, how)
 
 
-def _cached(model: str, wanted: Callable[[str], bool] | None) -> Path | None:
+def _cached(model: str, wanted: Callable[[str], bool] | None, files: Sequence[str]) -> Path | None:
     """Returns the hub's cached folder of a model if what is needed of it is there."""
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError
@@ -71,14 +77,18 @@ def _cached(model: str, wanted: Callable[[str], bool] | None) -> Path | None:
         )
     except (LocalEntryNotFoundError, HFValidationError, OSError):
         return None
+    if files:
+        return folder if any((folder / name).is_file() for name in files) else None
     try:
-        files = _weight_files(folder, wanted)
+        found = _weight_files(folder, wanted)
     except ModelNotFoundError:
         return None
-    return folder if all(file.is_file() for file in files) else None
+    return folder if all(file.is_file() for file in found) else None
 
 
-def _download(model: str, wanted: Callable[[str], bool] | None, how: str) -> Path:
+def _download(
+    model: str, wanted: Callable[[str], bool] | None, files: Sequence[str], how: str
+) -> Path:
     from huggingface_hub import HfApi, constants, snapshot_download
     from huggingface_hub.errors import GatedRepoError, RepositoryNotFoundError
 
@@ -88,12 +98,15 @@ def _download(model: str, wanted: Callable[[str], bool] | None, how: str) -> Pat
         # One short question first: the downloader itself would retry for minutes.
         listing = HfApi().model_info(model, timeout=HUB_TIMEOUT)
         names = [file.rfilename for file in listing.siblings or []]
+        best = [name for name in files if name in names][:1]
+        if best:
+            return Path(snapshot_download(model, allow_patterns=[*_TEXT_FILES, *best]))
         pattern = "*.safetensors" if any(n.endswith(".safetensors") for n in names) else "*.bin"
         if wanted is None:
             return Path(snapshot_download(model, allow_patterns=[*_TEXT_FILES, pattern]))
         folder = Path(snapshot_download(model, allow_patterns=list(_TEXT_FILES)))
-        files = [file.name for file in _weight_files(folder, wanted, missing_ok=True)]
-        return Path(snapshot_download(model, allow_patterns=[*_TEXT_FILES, *(files or [pattern])]))
+        needed = [file.name for file in _weight_files(folder, wanted, missing_ok=True)]
+        return Path(snapshot_download(model, allow_patterns=[*_TEXT_FILES, *(needed or [pattern])]))
     except GatedRepoError as error:
         raise ModelNotFoundError(
             f"{model} asks for its licence to be accepted on its page of the hub: accept it, run "
@@ -229,9 +242,9 @@ def read_license(folder: Path) -> str:
         if text.startswith("---"):
             head = text[3:].split("\n---", 1)[0]
             found = dict(re.findall(r"^(license(?:_name)?):[ \t]*[\"']?([^\s\"'#]+)", head, re.M))
-            named: str = found.get("license", "")
+            named = str(found.get("license", ""))
             if named == "other":
-                named: str = found.get("license_name", "other")
+                named = str(found.get("license_name", "other"))
             if named:
                 return named
     return "unknown"
