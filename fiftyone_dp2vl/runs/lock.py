@@ -1,0 +1,41 @@
+"""One process at a time in a run's folder."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from ..errors import RunError
+
+__all__ = ["LOCK", "locked"]
+
+LOCK = ".lock"
+
+
+@contextmanager
+def locked(directory: Path) -> Iterator[None]:
+    """Holds a folder, making it if need be; the system lets go when the process dies.
+
+    Raises:
+        RunError: if another process holds it, or it cannot be written to
+    """
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(str(directory / LOCK))
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise RunError(
+            f"another run is at work in {directory}: wait for it, or choose another folder"
+        ) from None
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise RunError(
+            f"the folder {directory} cannot be written to ({reason}): choose another one"
+        ) from error
+    try:
+        yield
+    finally:
+        lock.release()

@@ -1,0 +1,53 @@
+"""Which photos are protected: a seeded draw in which a smaller share is part of a larger one."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Sequence
+
+from ..config import SelectionConfig
+from ..errors import ConfigError
+
+__all__ = ["select"]
+
+
+def select(
+    keys: Sequence[str], groups: Sequence[str | None] | None, config: SelectionConfig
+) -> list[str]:
+    """Returns the keys of the photos to protect, sorted.
+
+    Each photo's place in the draw is a hash of the seed and its key: it depends neither on the
+    order of the photos nor on which others there are. The share is rounded up, so that any ratio
+    above 0 takes a photo, and with ``stratify`` one of each group; photos without a group make
+    up one group of their own.
+
+    Args:
+        keys: of all photos, each once
+        groups: the person in each photo, or None
+        config: ratio, stratify, seed
+
+    Raises:
+        ConfigError: if a key comes twice, or there is no group to stratify by
+    """
+    if len(set(keys)) != len(keys):
+        twice = next(key for key in keys if list(keys).count(key) > 1)
+        raise ConfigError(f"the key {twice!r} comes twice: give each photo once")
+    strata: dict[str | None, list[str]] = {}
+    if config.stratify:
+        if groups is None or not any(group is not None for group in groups):
+            raise ConfigError("stratify needs groups: name the field that says who is in a photo")
+        for key, group in zip(keys, groups, strict=True):
+            strata.setdefault(group, []).append(key)
+    else:
+        strata[None] = list(keys)
+    selected: list[str] = []
+    for members in strata.values():
+        members.sort(key=lambda key: _place(config.seed, key))
+        # the small allowance keeps .1 of 10, in floating point a hair above 1, at 1
+        selected += members[: math.ceil(config.ratio * len(members) - 1e-9)]
+    return sorted(selected)
+
+
+def _place(seed: int, key: str) -> bytes:
+    return hashlib.sha256(f"{seed}\x00{key}".encode()).digest()
