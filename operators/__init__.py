@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from .compute_embeddings import ComputeEmbeddings
+from .delete_run import DeleteRun
 from .doctor import Doctor
+from .protect import Protect
 
-OPERATORS = (Doctor,)
+OPERATORS = (ComputeEmbeddings, Protect, DeleteRun, Doctor)
 """Every operator, in the order of ``fiftyone.yml``."""

@@ -1,0 +1,55 @@
+"""The synthetic benchmark as a FiftyOne dataset."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ..errors import ConfigError
+
+if TYPE_CHECKING:
+    from ..benchmark import Benchmark
+
+__all__ = ["benchmark_dataset"]
+
+
+def benchmark_dataset(benchmark: Benchmark, name: str, *, overwrite: bool = False) -> Any:
+    """Makes a persistent dataset of a benchmark's photos.
+
+    Each sample has the fields ``identity``, ``role`` (``"share"`` or ``"query"``), ``scenario``,
+    ``affiliation``, ``descriptions`` and ``split``, and is tagged with its role.
+
+    Args:
+        benchmark: from :func:`fiftyone_dp2vl.benchmark.generate_benchmark`
+        name: the dataset's
+        overwrite: whether a dataset of that name is replaced
+
+    Raises:
+        ConfigError: if there is one already
+    """
+    import fiftyone as fo
+
+    if fo.dataset_exists(name):
+        if not overwrite:
+            raise ConfigError(f"a dataset named {name!r} exists: choose another name")
+        fo.delete_dataset(name)
+    dataset = fo.Dataset(name, persistent=True)
+    dataset.info = {"benchmark_seed": benchmark.seed, "benchmark_split": benchmark.split}
+    dataset.add_samples(
+        [
+            fo.Sample(
+                filepath=str(benchmark.path(photo).absolute()),
+                tags=[photo.role],
+                identity=photo.identity,
+                role=photo.role,
+                scenario=photo.scenario or None,
+                affiliation=photo.affiliation or None,
+                descriptions=list(photo.descriptions) or None,
+                split=photo.split,
+                metadata=fo.ImageMetadata(width=photo.width, height=photo.height, num_channels=3),
+            )
+            for photo in benchmark.photos
+        ],
+        progress=False,
+    )
+    dataset.save()
+    return dataset

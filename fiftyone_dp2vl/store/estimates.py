@@ -1,0 +1,163 @@
+"""What a run would cost, cheaply enough to be told while a form is filled in."""
+
+from __future__ import annotations
+
+import shutil
+import threading
+from concurrent.futures import Future, ThreadPoolExecutor, TimeoutError as NotYet
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from ..config import ProtectionConfig, SelectionConfig
+from ..errors import PhotoError
+from ..media import probe_photo
+from .embeddings import default_device
+from .records import list_runs
+from .settings import Settings
+
+__all__ = ["RunEstimate", "estimate_run"]
+
+_PROBED = 16
+_PATIENCE_SECONDS = 4.0
+_FIXED_STEPS = 3  # a run reads, surveys and verifies besides: about three steps' worth
+
+_lock = threading.Lock()
+_timer = ThreadPoolExecutor(1, thread_name_prefix="dp2vl-estimate")
+_rates: dict[tuple[Any, ...], Future[float]] = {}
+_pixels: dict[tuple[Any, ...], float] = {}
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunEstimate:
+    """What a run would cost.
+
+    Args:
+        photos: in the view
+        protected: that would be protected
+        bytes: of disk, about
+        free_bytes: on the disk that would hold them
+        seconds: about, or None where it cannot be told yet
+    """
+
+    photos: int
+    protected: int
+    bytes: int
+    free_bytes: int
+    seconds: float | None
+
+    @property
+    def fits(self) -> bool:
+        """Whether the disk has the room."""
+        return self.bytes <= self.free_bytes
+
+    def sentence(self) -> str:
+        """Returns the estimate in one line."""
+        time = "time is told once it runs" if self.seconds is None else _about(self.seconds)
+        size = f"{_size(self.bytes)} of {_size(self.free_bytes)} free disk"
+        return f"{self.protected} of {self.photos} photos: {time}, about {size}"
+
+
+def estimate_run(
+    view: Any, settings: Settings, *, directory: Path, filepath_field: str = "filepath"
+) -> RunEstimate:
+    """Returns what a run would cost.
+
+    The pace is that of an earlier run with the same encoders, or for the embedded encoder that of
+    a few steps of the engine, timed once a process. Other encoders are not loaded for it: they
+    may take minutes to load, or have to be fetched.
+
+    Args:
+        view: a FiftyOne dataset or view of photos
+        settings: the run's
+        directory: where its files would go
+        filepath_field: the field with the original files
+    """
+    from ..runs.space import bytes_needed
+
+    photos = len(view)
+    protected = _count(photos, settings.selection)
+    rate = _rate(view, settings.protection, filepath_field) if protected else 0.0
+    return RunEstimate(
+        photos=photos,
+        protected=protected,
+        bytes=bytes_needed(round(_mean_pixels(view, filepath_field) * protected), settings.output),
+        free_bytes=_free(directory),
+        seconds=None if rate is None else rate * protected,
+    )
+
+
+def _count(photos: int, selection: SelectionConfig) -> int:
+    return round(photos * selection.ratio)
+
+
+def _rate(view: Any, config: ProtectionConfig, filepath_field: str) -> float | None:
+    """Returns seconds a photo, or None while they are not known."""
+    steps = config.steps + _FIXED_STEPS
+    for record in reversed(list_runs(view)):
+        done = record.counts.get("protected", 0)
+        like = record.protection.encoders == config.encoders
+        if record.state == "complete" and like and done and record.seconds:
+            return record.seconds / done / (record.protection.steps + _FIXED_STEPS) * steps
+    if config.encoders != ("embedded",):
+        return None
+    # what does not change a step's time is left out of the key: sliders stay fast
+    timed = replace(config, steps=ProtectionConfig.steps, epsilon=ProtectionConfig.epsilon, seed=0)
+    key = (timed.fingerprint(),)
+    with _lock:
+        if key not in _rates or (_rates[key].done() and _rates[key].exception() is not None):
+            paths = view.limit(_PROBED).values(filepath_field)
+            _rates[key] = _timer.submit(_timed, paths, timed)
+        future = _rates[key]
+    try:
+        a_photo = future.result(timeout=_PATIENCE_SECONDS)
+    except (NotYet, Exception):
+        return None
+    return a_photo / (timed.steps + _FIXED_STEPS) * steps
+
+
+def _timed(paths: list[str], config: ProtectionConfig) -> float:
+    """Times a few steps of the engine; returns seconds a photo."""
+    from ..config import OutputConfig
+    from ..runs import PhotoItem, estimate
+
+    items = [PhotoItem(key=str(row), path=path) for row, path in enumerate(paths) if path]
+    found = estimate(
+        items, Path.cwd(), config, SelectionConfig(), OutputConfig(), device=default_device()
+    )
+    return found.seconds / max(1, found.photos)
+
+
+def _mean_pixels(view: Any, filepath_field: str) -> float:
+    """Returns a photo's pixels, of a few photos spread over the view."""
+    key = (view._root_dataset.name, str(view._serialize()), filepath_field)
+    if key not in _pixels:
+        step = max(1, len(view) // _PROBED)
+        paths = view.values(filepath_field)[::step][:_PROBED]
+        sizes = [width * height for width, height in map(_probed, paths) if width]
+        _pixels[key] = sum(sizes) / len(sizes) if sizes else 0.0
+    return _pixels[key]
+
+
+def _probed(path: str | None) -> tuple[int, int]:
+    try:
+        return probe_photo(path) if path else (0, 0)
+    except PhotoError:
+        return (0, 0)
+
+
+def _free(directory: Path) -> int:
+    parent = next(path for path in (directory, *directory.parents) if path.exists())
+    return shutil.disk_usage(parent).free
+
+
+def _about(seconds: float) -> str:
+    if seconds < 90:
+        return f"about {max(1, round(seconds))} s"
+    if seconds < 90 * 60:
+        return f"about {round(seconds / 60)} min"
+    return f"about {seconds / 3600:.1f} h"
+
+
+def _size(count: int) -> str:
+    return f"{count / 1e9:.1f} GB" if count >= 1e9 else f"{max(1, round(count / 1e6))} MB"

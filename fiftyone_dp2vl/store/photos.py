@@ -1,0 +1,107 @@
+"""The photos of a view, or one sentence that says why it has none that can be protected."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..errors import ConfigError
+
+__all__ = [
+    "GROUP_KINDS",
+    "MASK_KINDS",
+    "field_kind",
+    "field_problem",
+    "group_values",
+    "require_photos",
+    "view_problem",
+]
+
+GROUP_KINDS = ("StringField", "Classification")
+"""Fields that can say who is on a photo."""
+
+MASK_KINDS = ("Detections", "Detection", "Segmentation")
+"""Fields that can say which part of a photo may change."""
+
+
+def view_problem(view: Any, filepath_field: str = "filepath") -> str | None:
+    """Returns one sentence that says why a view cannot be protected, or None where it can.
+
+    Args:
+        view: a FiftyOne dataset or view
+        filepath_field: the field with the photos' files
+    """
+    if view.media_type == "group":
+        return (
+            "the dataset is grouped: choose one slice with view.select_group_slices('NAME') and "
+            "use that view"
+        )
+    if view.media_type == "video":
+        return "videos cannot be protected: make photos of their frames with view.to_frames() first"
+    # an empty dataset has no media type yet, which the next sentence says better
+    if view.media_type not in ("image", None):
+        return f"{view.media_type} media cannot be protected: choose a view of photos"
+    if getattr(view, "_is_generated", False):
+        return "patches, clips and frames cannot be protected: use the view of the whole photos"
+    if not view.has_sample_field(filepath_field):
+        return f"no field {filepath_field!r}: name the field that holds the photos' files"
+    if not view.limit(1).values("id"):
+        return "the view is empty: choose at least one photo"
+    return None
+
+
+def require_photos(view: Any, filepath_field: str = "filepath") -> None:
+    """Checks that a view can be protected.
+
+    Raises:
+        ConfigError: as :func:`view_problem`
+    """
+    problem = view_problem(view, filepath_field)
+    if problem is not None:
+        raise ConfigError(problem)
+
+
+def field_problem(view: Any, field: str | None, kinds: tuple[str, ...]) -> str | None:
+    """Returns one sentence that says why a field will not do, or None.
+
+    Args:
+        view: a FiftyOne dataset or view
+        field: the field's name, or None for no field
+        kinds: names of the classes of field or label that will do
+    """
+    if field is None:
+        return None
+    found = field_kind(view, field)
+    if found is None:
+        return f"no field {field!r} on the dataset"
+    if found not in kinds:
+        return f"field {field!r} is of type {found}: choose one of {', '.join(kinds)}"
+    return None
+
+
+def field_kind(view: Any, field: str) -> str | None:
+    """Returns the name of a field's label class or, without one, field class; None: no field."""
+    schema = view.get_field(field)
+    if schema is None:
+        return None
+    document = getattr(schema, "document_type", None)
+    return str((document or type(schema)).__name__)
+
+
+def group_values(view: Any, field: str | None) -> list[str | None]:
+    """Returns the group (the person) of every photo of a view, in its order.
+
+    Args:
+        view: a FiftyOne dataset or view
+        field: a field of strings or of classifications, or None for no groups
+
+    Raises:
+        ConfigError: if the field is not of such a type
+    """
+    if field is None:
+        return [None] * len(view)
+    problem = field_problem(view, field, GROUP_KINDS)
+    if problem is not None:
+        raise ConfigError(problem)
+    path = f"{field}.label" if field_kind(view, field) == "Classification" else field
+    values: list[str | None] = view.values(path)
+    return values

@@ -1,0 +1,321 @@
+"""Protecting a view: photos out to files, figures back into fields."""
+
+from __future__ import annotations
+
+import math
+import os
+import time
+from collections.abc import Callable, Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..errors import Cancelled, ConfigError, DP2VLError, RunError
+from ..media.places import check_output_folder
+from ..runs import PhotoItem, PhotoRecord, Progress, RunResult, protect_photos
+from .embeddings import compute_embeddings, default_device
+from .masks import label_masks
+from .names import RunNames, check_run_name
+from .photos import group_values, require_photos
+from .plots import register_plots
+from .records import ProtectionRun, list_runs, next_run_name, now, save_run
+from .settings import Settings, split_settings
+
+if TYPE_CHECKING:
+    from ..encoders import Encoder
+
+__all__ = ["default_output_dir", "output_problem", "protect_dataset", "run_problem"]
+
+# a form must answer at once, and the run itself checks every source again
+_CHECKED_SOURCES = 1000
+
+ProgressCallback = Callable[[Progress], None]
+
+
+def protect_dataset(
+    view: Any,
+    run: str | None = None,
+    *,
+    output_dir: str | None = None,
+    filepath_field: str = "filepath",
+    group_field: str | None = None,
+    mask_field: str | None = None,
+    device: str | None = None,
+    batch_size: int | None = None,
+    workers: int | None = None,
+    encoders: Sequence[Encoder] | None = None,
+    progress: ProgressCallback | None = None,
+    cancel: Callable[[], bool] | None = None,
+    **settings: Any,
+) -> ProtectionRun:
+    """Protects photos of a view and stores files, figures and embeddings with the dataset.
+
+    The original files are never written to. The protected ones become an alternate media field,
+    so that the App can switch between the two. A run that was interrupted goes on when it is
+    called again with the same name and settings.
+
+    Args:
+        view: a FiftyOne dataset or view of photos
+        run: the run's name, default ``run1``, ``run2``, ...
+        output_dir: where files are written, default below FiftyOne's dataset directory
+        filepath_field: the field with the original files
+        group_field: strings or classifications that say who is on a photo; strategies that
+            mislead use them, and ``stratify`` draws within them
+        mask_field: detections or segmentations that confine the protection
+        device: default the GPU where there is one
+        batch_size: see :func:`fiftyone_dp2vl.runs.protect_photos`
+        workers: see :func:`fiftyone_dp2vl.runs.protect_photos`
+        encoders: the surrogates of ``encoders=`` where they are loaded already
+        progress: called while the run goes on
+        cancel: asked while the run goes on
+        **settings: any of :class:`~fiftyone_dp2vl.config.ProtectionConfig`,
+            :class:`~fiftyone_dp2vl.config.SelectionConfig` and
+            :class:`~fiftyone_dp2vl.config.OutputConfig`, for example ``ratio=0.5`` or
+            ``epsilon="subtle"``
+
+    Returns:
+        the run's record, as :func:`fiftyone_dp2vl.store.load_run` gives it back
+
+    Raises:
+        ConfigError: if a setting or the view will not do
+        RunError: if the run exists already, or the folder will not do
+        Cancelled: if ``cancel`` said so; a new call with the same name goes on
+    """
+    chosen = split_settings(settings)
+    require_photos(view, filepath_field)
+    dataset = view._root_dataset
+    run = check_run_name(run) if run is not None else next_run_name(dataset)
+    names = RunNames(run, chosen.protection.encoders)
+    problem = run_problem(dataset, run, names)
+    if problem is not None:
+        raise RunError(problem)
+    earlier = {record.run: record for record in list_runs(dataset)}.get(run)
+
+    directory = Path(output_dir or default_output_dir(dataset, run)).expanduser().absolute()
+    if earlier is not None and str(directory) != earlier.directory:
+        if output_dir is not None:
+            raise RunError(
+                f"run {run!r} began in {earlier.directory}: leave output_dir out to go on there"
+            )
+        directory = Path(earlier.directory)
+    items = _items(view, filepath_field, group_field, mask_field)
+    record = ProtectionRun(
+        run=run,
+        state="running",
+        directory=str(directory),
+        protection=chosen.protection,
+        selection=chosen.selection,
+        output=chosen.output,
+        filepath_field=filepath_field,
+        group_field=group_field,
+        mask_field=mask_field,
+        photos=len(items),
+        fields=tuple(names.fields()),
+        fingerprints={
+            "protection": chosen.protection.fingerprint(),
+            "selection": chosen.selection.fingerprint(),
+            "output": chosen.output.fingerprint(),
+        },
+        started=earlier.started if earlier is not None else now(),
+    )
+    if earlier is None:
+        record = save_run(dataset, record)
+    began = time.monotonic()
+    try:
+        device = device or default_device()
+        encoders = list(encoders) if encoders is not None else _load(chosen, device)
+        result = protect_photos(
+            items,
+            directory,
+            chosen.protection,
+            chosen.selection,
+            chosen.output,
+            device=device,
+            batch_size=batch_size,
+            workers=workers,
+            progress=progress,
+            cancel=cancel,
+            encoders=encoders,
+        )
+        _store_figures(dataset, names, result)
+        for encoder in encoders:
+            _store_embeddings(view, names, encoder, filepath_field, progress, cancel)
+        keys = _store_plots(view, names)
+        _offer_media_field(dataset, names.path)
+    except BaseException as error:
+        # a run that a changed setting was refused to must keep the record that it began with
+        kept = earlier if earlier is not None else record
+        save_run(dataset, kept, state="stopped", error=_sentence(error))
+        raise
+    return save_run(
+        dataset,
+        record,
+        state="complete",
+        counts=_counts(result),
+        encoders=result.manifest.encoders,
+        targets_sha256=result.manifest.targets_sha256,
+        versions={**result.manifest.versions, "fiftyone": version("fiftyone")},
+        device=result.manifest.device,
+        brain_keys=tuple(keys),
+        seconds=round(time.monotonic() - began, 3),
+    )
+
+
+def run_problem(dataset: Any, run: str, names: RunNames) -> str | None:
+    """Returns one sentence that says why a run cannot have its name, or None where it can.
+
+    Args:
+        dataset: a FiftyOne dataset
+        run: the run's name
+        names: the names that it would use
+    """
+    earlier = {record.run: record for record in list_runs(dataset)}.get(run)
+    if earlier is not None and earlier.state == "complete":
+        return f"run {run!r} is complete: choose another name, or delete that run first"
+    if earlier is not None:
+        return None
+    taken = [field for field in names.fields() if dataset.has_sample_field(field)]
+    if taken or dataset.has_run(names.key):
+        return f"{(taken or [names.key])[0]!r} exists on the dataset already: choose another name"
+    return None
+
+
+def output_problem(view: Any, run: str, output_dir: str | None, filepath_field: str) -> str | None:
+    """Returns one sentence that says why files cannot be written to a folder, or None.
+
+    Args:
+        view: a FiftyOne dataset or view
+        run: the run's name
+        output_dir: the folder, or None for the default one
+        filepath_field: the field with the original files
+    """
+    directory = Path(output_dir or default_output_dir(view._root_dataset, run)).expanduser()
+    parent = next((p for p in (directory, *directory.parents) if p.exists()), directory)
+    if not parent.is_dir() or not os.access(parent, os.W_OK):
+        return f"no permission to write to {directory}: choose another folder"
+    try:
+        check_output_folder(directory, view.limit(_CHECKED_SOURCES).values(filepath_field))
+    except RunError as error:
+        return str(error)
+    return None
+
+
+def default_output_dir(dataset: Any, run: str) -> str:
+    """Returns where a run's files go if nothing else is said."""
+    import fiftyone as fo
+
+    return str(Path(fo.config.default_dataset_dir) / "dp2vl" / str(dataset.name) / run)
+
+
+def _items(
+    view: Any, filepath_field: str, group_field: str | None, mask_field: str | None
+) -> list[PhotoItem]:
+    ids, paths = view.values(["id", filepath_field])
+    missing = sum(path is None for path in paths)
+    if missing:
+        raise ConfigError(
+            f"{missing} of {len(ids)} photos have no {filepath_field!r}: choose a view with "
+            f"view.exists({filepath_field!r})"
+        )
+    groups = group_values(view, group_field)
+    masks = label_masks(view, mask_field)
+    return [
+        PhotoItem(key=key, path=path, group=group, mask=mask)
+        for key, path, group, mask in zip(ids, paths, groups, masks, strict=True)
+    ]
+
+
+def _load(chosen: Settings, device: str) -> list[Encoder]:
+    from ..encoders import load_encoder
+
+    return [load_encoder(name, device=device) for name in chosen.protection.encoders]
+
+
+def _store_figures(dataset: Any, names: RunNames, result: RunResult) -> None:
+    """Writes what was measured on the files, photo by photo."""
+    import fiftyone as fo
+
+    columns: dict[str, tuple[Any, Callable[[PhotoRecord], Any]]] = {
+        names.path: (fo.StringField, lambda r: str(r.path) if r.path is not None else None),
+        names.status: (fo.StringField, lambda r: r.status),
+        names.error: (fo.StringField, lambda r: r.error),
+        names.linf: (fo.FloatField, lambda r: r.linf),
+        names.psnr: (fo.FloatField, lambda r: _finite(r.psnr)),
+        names.ssim: (fo.FloatField, lambda r: r.ssim),
+    }
+    for encoder in names.slugs:
+        columns[names.token_cosine(encoder)] = (fo.FloatField, _cosine(encoder, "token"))
+        columns[names.pooled_cosine(encoder)] = (fo.FloatField, _cosine(encoder, "pooled"))
+    for field, (kind, read) in columns.items():
+        if not dataset.has_sample_field(field):
+            dataset.add_sample_field(field, kind)
+        values = {record.key: read(record) for record in result.records}
+        dataset.set_values(field, values, key_field="id")
+
+
+def _cosine(encoder: str, which: str) -> Callable[[PhotoRecord], float | None]:
+    """Returns what reads one encoder's cosine from a record."""
+    return lambda r: getattr(r.cosines[encoder], which) if encoder in r.cosines else None
+
+
+def _finite(value: float | None) -> float | None:
+    """Returns None for the PSNR of identical pixels: FiftyOne's App cannot show infinity."""
+    return value if value is not None and math.isfinite(value) else None
+
+
+def _store_embeddings(
+    view: Any,
+    names: RunNames,
+    encoder: Encoder,
+    filepath_field: str,
+    progress: ProgressCallback | None,
+    cancel: Callable[[], bool] | None,
+) -> None:
+    """Embeds the originals and the written files of the run."""
+    for field, source, label in (
+        (names.clean_embedding(encoder.name), filepath_field, "embedding the originals"),
+        (names.protected_embedding(encoder.name), names.path, "embedding the protected files"),
+    ):
+        compute_embeddings(
+            view,
+            encoder,
+            field=field,
+            filepath_field=source,
+            progress=_labelled(progress, label),
+            cancel=cancel,
+        )
+
+
+def _labelled(progress: ProgressCallback | None, label: str) -> ProgressCallback | None:
+    """Returns a callback that says what is embedded."""
+    if progress is None:
+        return None
+    tell = progress
+    return lambda p: tell(p._replace(label=f"{label}: {p.done} of {p.total}"))
+
+
+def _store_plots(view: Any, names: RunNames) -> list[str]:
+    keys: list[str] = []
+    for encoder in names.slugs:
+        keys.extend(register_plots(view, names, encoder) or ())
+    return keys
+
+
+def _offer_media_field(dataset: Any, field: str) -> None:
+    """Lets the App switch to a field's files; what it shows at first is left as it is."""
+    if field not in dataset.app_config.media_fields:
+        dataset.app_config.media_fields.append(field)
+        dataset.save()
+
+
+def _counts(result: RunResult) -> dict[str, int]:
+    counts = {"protected": 0, "clean": 0, "failed": 0}
+    for record in result.records:
+        counts[record.status] += 1
+    return counts
+
+
+def _sentence(error: BaseException) -> str:
+    if isinstance(error, Cancelled):
+        return "cancelled"
+    return str(error) if isinstance(error, DP2VLError) else f"{type(error).__name__}: {error}"

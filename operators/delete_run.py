@@ -1,0 +1,92 @@
+"""The ``delete_run`` operator: one run's fields, plots, record and files, and nothing else."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import fiftyone.operators as foo
+import fiftyone.operators.types as types
+
+from fiftyone_dp2vl.store.records import ProtectionRun, list_runs
+
+from .forms import choices, tell_problem
+
+
+class DeleteRun(foo.Operator):
+    """Deletes a run from the dataset."""
+
+    @property
+    def config(self) -> foo.OperatorConfig:
+        """The operator's configuration."""
+        return foo.OperatorConfig(
+            name="delete_run",
+            label="Delete a protection run",
+            description="Removes one run's fields, plots and protected files, and nothing else",
+            icon="/assets/delete.svg",
+            dynamic=True,
+            risk_level="high",
+            view_target=False,
+        )
+
+    def resolve_input(self, ctx: foo.ExecutionContext) -> types.Property:
+        """Returns the form."""
+        inputs = types.Object()
+        form = types.Property(
+            inputs,
+            view=types.PromptView(label="Delete a protection run", submit_button_label="Delete"),
+        )
+        runs = {record.run: record for record in list_runs(ctx.dataset)}
+        if tell_problem(inputs, "runs", None if runs else "this dataset has no protection run"):
+            return form
+        inputs.str("run", default=next(iter(runs)), required=True, label="Run", view=choices(runs))
+        record = runs.get(ctx.params.get("run", next(iter(runs))))
+        if record is None:
+            name = ctx.params.get("run")
+            tell_problem(inputs, "run", f"no run {name!r}: the runs are {', '.join(runs)}")
+            return form
+        inputs.bool(
+            "delete_files",
+            default=True,
+            label="Delete the protected files too",
+            description=f"Only what the run wrote in {record.directory}",
+        )
+        inputs.md(_summary(record), name="summary")
+        return form
+
+    def execute(self, ctx: foo.ExecutionContext) -> dict[str, Any]:
+        """Deletes the run."""
+        from fiftyone_dp2vl.store import delete_run
+
+        record = delete_run(
+            ctx.dataset, ctx.params["run"], delete_files=ctx.params.get("delete_files", True)
+        )
+        ctx.ops.notify(f"Run {record.run} was deleted", variant="success")
+        ctx.ops.reload_dataset()
+        return {"run": record.run, "fields": list(record.fields), "directory": record.directory}
+
+    def __call__(self, samples: Any, run: str, delete_files: bool = True) -> dict[str, Any]:
+        """Deletes a run from Python.
+
+        Args:
+            samples: a FiftyOne dataset or view
+            run: the run's name
+            delete_files (True): whether to delete the protected files too
+
+        Returns:
+            what was deleted
+        """
+        params = {"run": run, "delete_files": delete_files}
+        result = foo.execute_operator(self.uri, dataset=samples._root_dataset, params=params)
+        deleted: dict[str, Any] = result.result
+        return deleted
+
+
+def _summary(record: ProtectionRun) -> str:
+    counts = record.counts
+    protected = counts.get("protected", 0)
+    return (
+        f"**{record.run}** ({record.state}, {record.started or 'no date'}): {protected} of "
+        f"{record.photos} photos protected, ε = {record.protection.epsilon:g}/255, strategy "
+        f"{record.protection.strategy}. {len(record.fields)} fields and "
+        f"{len(record.brain_keys)} plots will be removed."
+    )

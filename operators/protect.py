@@ -1,0 +1,123 @@
+"""The ``protect`` operator: protected copies of a view's photos, beside the originals."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import fiftyone as fo
+import fiftyone.operators as foo
+import fiftyone.operators.types as types
+
+from fiftyone_dp2vl.errors import DP2VLError
+from fiftyone_dp2vl.store.photos import view_problem
+from fiftyone_dp2vl.store.records import load_run, next_run_name
+
+from .forms import said, tell_problem
+from .protect_form import add_inputs, arguments_of, estimate_run, first_problem
+from .streaming import stream
+
+
+class Protect(foo.Operator):
+    """Protects photos against identity-affiliation learning."""
+
+    @property
+    def config(self) -> foo.OperatorConfig:
+        """The operator's configuration."""
+        return foo.OperatorConfig(
+            name="protect",
+            label="Protect photos",
+            description="Writes protected copies of photos and shows them beside the originals",
+            icon="/assets/protect.svg",
+            dynamic=True,
+            execute_as_generator=True,
+            allow_immediate_execution=True,
+            allow_delegated_execution=True,
+            # where the App cannot schedule, a default of scheduling would lead to a dead button
+            default_choice_to_delegated=bool(fo.config.allow_legacy_orchestrators),
+            risk_level="medium",
+        )
+
+    def resolve_placement(self, ctx: foo.ExecutionContext) -> types.Placement:
+        """Returns a button above the grid."""
+        return types.Placement(
+            types.Places.SAMPLES_GRID_SECONDARY_ACTIONS,
+            types.Button(label="Protect photos", icon="/assets/protect.svg", prompt=True),
+        )
+
+    def resolve_run_name(self, ctx: foo.ExecutionContext) -> str:
+        """Returns the operation's name in FiftyOne's list of delegated operations."""
+        return f"protect {said(ctx.params, 'run', '')}".strip()
+
+    def resolve_input(self, ctx: foo.ExecutionContext) -> types.Property:
+        """Returns the form."""
+        inputs = types.Object()
+        form = types.Property(
+            inputs, view=types.PromptView(label="Protect photos", submit_button_label="Protect")
+        )
+        inputs.view_target(ctx, action_description="Protect")
+        view = ctx.target_view()
+        filepath_field = said(ctx.params, "filepath_field", "filepath")
+        if tell_problem(inputs, "view", view_problem(view, filepath_field)):
+            return form
+        add_inputs(inputs, view, ctx.params)
+        if not tell_problem(inputs, "settings", first_problem(view, ctx.params)):
+            cost = estimate_run(view, ctx.params)
+            if not tell_problem(inputs, "disk", None if cost.fits else _too_little(cost)):
+                inputs.view("estimate", types.Notice(label=cost.sentence()))
+        return form
+
+    def execute(self, ctx: foo.ExecutionContext) -> Iterator[Any]:
+        """Protects the photos."""
+        from fiftyone_dp2vl.store import protect_dataset
+
+        view = ctx.target_view()
+        try:
+            arguments = arguments_of(view, ctx.params)
+            record = yield from stream(
+                ctx,
+                lambda report, cancel: protect_dataset(
+                    view, progress=report, cancel=cancel, **arguments
+                ),
+            )
+        except DP2VLError as error:
+            yield ctx.ops.notify(str(error), variant="error")
+            raise
+        counts = record.counts
+        message = f"Run {record.run}: {counts['protected']} of {record.photos} photos protected"
+        if counts["failed"]:
+            message += f", {counts['failed']} failed: see field {record.names.error}"
+        message += f". To see them, choose {record.names.path} as media field in the grid's options"
+        yield ctx.ops.notify(message, variant="warning" if counts["failed"] else "success")
+        yield ctx.ops.reload_dataset()
+
+    def __call__(
+        self, samples: Any, run: str | None = None, *, delegate: bool = False, **settings: Any
+    ) -> Any:
+        """Protects photos from Python.
+
+        Args:
+            samples: a FiftyOne dataset or view
+            run (None): the run's name, by default ``run1``, ``run2``, ...
+            delegate (False): whether to schedule the operation instead
+            **settings: anything that :func:`fiftyone_dp2vl.store.protect_dataset` takes, for
+                example ``ratio=0.5``
+
+        Returns:
+            the run's record as a dictionary; with ``delegate``, FiftyOne's execution result, and
+            in a notebook, where an event loop runs already, an ``asyncio.Task``
+        """
+        run = run or next_run_name(samples)
+        result = foo.execute_operator(
+            self.uri,
+            view=samples.view(),
+            params={"run": run, **settings},
+            request_delegation=delegate,
+        )
+        if delegate or not isinstance(result, foo.ExecutionResult):
+            return result
+        return load_run(samples, run).to_dict()
+
+
+def _too_little(cost: Any) -> str:
+    return f"too little room: {cost.sentence()}; free some space or choose another folder"

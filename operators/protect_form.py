@@ -1,0 +1,195 @@
+"""The form of the ``protect`` operator: its inputs, what is wrong with them, what they cost."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import fiftyone.operators.types as types
+
+from fiftyone_dp2vl.config import BUDGETS, OutputConfig, ProtectionConfig, SelectionConfig
+from fiftyone_dp2vl.errors import ConfigError, DP2VLError
+from fiftyone_dp2vl.store.names import RunNames, check_run_name
+from fiftyone_dp2vl.store.photos import GROUP_KINDS, MASK_KINDS, field_problem
+from fiftyone_dp2vl.store.records import next_run_name
+from fiftyone_dp2vl.store.settings import Settings, split_settings
+
+from .forms import choices, encoder_problem, fields_of
+
+__all__ = ["add_inputs", "arguments_of", "estimate_run", "first_problem"]
+
+_SETTINGS = frozenset(
+    field.name
+    for kind in (ProtectionConfig, SelectionConfig, OutputConfig)
+    for field in fields(kind)
+)
+_CALL = frozenset(
+    (
+        *("run", "output_dir", "filepath_field", "group_field", "mask_field"),
+        *("device", "batch_size", "workers"),
+    )
+)
+"""Parameters of ``protect_dataset`` beside the settings."""
+
+_FORM_ONLY = frozenset(("advanced",))
+
+
+def add_inputs(inputs: types.Object, view: Any, params: dict[str, Any]) -> None:
+    """Adds the inputs for a view."""
+    from fiftyone_dp2vl.protection import list_strategies
+
+    defaults = ProtectionConfig()
+    inputs.str(
+        "run",
+        default=next_run_name(view),
+        label="Run",
+        description="A name for this protection; its fields are named after it",
+    )
+    inputs.float(
+        "ratio",
+        default=1.0,
+        min=0,
+        max=1,
+        label="Share of the photos to protect",
+        description="One clean photo of a person can be enough to learn it: 1 protects them all",
+        view=types.SliderView(),
+    )
+    budget = choices(BUDGETS, own=True)
+    inputs.str(
+        "epsilon",
+        default="standard",
+        label="Budget",
+        description="Largest change of a pixel: "
+        + ", ".join(f"{name} ({size:g}/255)" for name, size in BUDGETS.items())
+        + ", or a number in 1/255",
+        view=budget,
+    )
+    group_fields = fields_of(view, GROUP_KINDS)
+    if group_fields:
+        inputs.str(
+            "group_field",
+            label="Who is on a photo",
+            description="A field that names the person, which misleading strategies make use of",
+            view=choices(group_fields),
+        )
+        if params.get("group_field"):
+            inputs.bool(
+                "stratify", default=False, label="Protect the same share of every person's photos"
+            )
+    inputs.bool("advanced", default=False, label="More settings")
+    if not params.get("advanced"):
+        return
+    inputs.list(
+        "encoders",
+        types.String(),
+        default=list(defaults.encoders),
+        label="Surrogate encoders",
+        description="Photos are moved in these encoders' eyes; name the attacker's if you know it",
+        view=choices(["embedded"], own=True),
+    )
+    strategy = types.DropdownView()
+    for name, text in list_strategies().items():
+        strategy.add_choice(name, label=name, description=text)
+    inputs.enum(
+        "strategy",
+        strategy.values(),
+        default=defaults.strategy,
+        label="Strategy",
+        view=strategy,
+    )
+    inputs.int("steps", default=defaults.steps, min=1, label="Optimisation steps")
+    mask_fields = fields_of(view, MASK_KINDS)
+    if mask_fields:
+        inputs.str(
+            "mask_field",
+            label="Only change what is marked by",
+            description="Detections or segmentations; empty for whole photos",
+            view=choices(mask_fields),
+        )
+    output = types.RadioGroup(orientation="horizontal")
+    output.add_choice("png", label="PNG")
+    output.add_choice("webp", label="WebP, lossless")
+    output.add_choice("jpeg", label="JPEG, which weakens the protection")
+    inputs.enum("format", output.values(), default="png", label="Files", view=output)
+    policy = types.RadioGroup(orientation="horizontal")
+    policy.add_choice("strip", label="Remove all")
+    policy.add_choice("keep-no-gps", label="Keep all but the place")
+    policy.add_choice("keep", label="Keep all")
+    inputs.enum("metadata", policy.values(), default="strip", label="Metadata", view=policy)
+    inputs.str(
+        "output_dir",
+        label="Folder for the protected files",
+        description="Beside the originals' folder, never inside it; chosen for you if empty",
+    )
+    inputs.int("seed", default=0, label="Seed", description="Of all that is random")
+
+
+def arguments_of(view: Any, params: dict[str, Any]) -> dict[str, Any]:
+    """Returns the arguments of ``protect_dataset`` that parameters stand for.
+
+    Raises:
+        ConfigError: if a parameter is unknown
+    """
+    unknown = sorted(set(params) - _SETTINGS - _CALL - _FORM_ONLY)
+    if unknown:
+        known = ", ".join(sorted(_SETTINGS | _CALL))
+        raise ConfigError(f"unknown setting {unknown[0]!r}: the settings are {known}")
+    arguments = {
+        name: value
+        for name, value in params.items()
+        if name in _SETTINGS | _CALL and value not in (None, "", [])
+    }
+    arguments.setdefault("run", next_run_name(view))
+    return arguments
+
+
+def settings_of(view: Any, params: dict[str, Any]) -> Settings:
+    """Returns the configurations that parameters stand for.
+
+    Raises:
+        ConfigError: if one is out of range
+    """
+    arguments = arguments_of(view, params)
+    return split_settings({name: arguments[name] for name in arguments if name in _SETTINGS})
+
+
+def first_problem(view: Any, params: dict[str, Any]) -> str | None:
+    """Returns one sentence that says what is wrong with the parameters, or None."""
+    from fiftyone_dp2vl.store.protect import output_problem, run_problem
+
+    try:
+        arguments = arguments_of(view, params)
+        settings = settings_of(view, params)
+        run = check_run_name(arguments["run"])
+    except DP2VLError as error:
+        return str(error)
+    dataset = view._root_dataset
+    names = RunNames(run, settings.protection.encoders)
+    problems = (encoder_problem(name) for name in settings.protection.encoders)
+    return (
+        run_problem(dataset, run, names)
+        or next((problem for problem in problems if problem), None)
+        or field_problem(view, arguments.get("group_field"), GROUP_KINDS)
+        or field_problem(view, arguments.get("mask_field"), MASK_KINDS)
+        or output_problem(view, run, arguments.get("output_dir"), _filepath(arguments))
+    )
+
+
+def estimate_run(view: Any, params: dict[str, Any]) -> Any:
+    """Returns what the run would cost; see :mod:`fiftyone_dp2vl.store.estimates`."""
+    from fiftyone_dp2vl.store import estimates
+    from fiftyone_dp2vl.store.protect import default_output_dir
+
+    arguments = arguments_of(view, params)
+    folder = arguments.get("output_dir") or default_output_dir(view._root_dataset, arguments["run"])
+    return estimates.estimate_run(
+        view,
+        settings_of(view, params),
+        directory=Path(folder).expanduser(),
+        filepath_field=_filepath(arguments),
+    )
+
+
+def _filepath(arguments: dict[str, Any]) -> str:
+    return str(arguments.get("filepath_field", "filepath"))
