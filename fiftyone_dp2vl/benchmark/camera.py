@@ -124,13 +124,13 @@ def expose(picture: FloatArray, exposure: Exposure, rng: Rng) -> npt.NDArray[np.
         [float(c) for c in coefficients],
         Image.Resampling.BILINEAR,
     )
-    values = np.asarray(seen, dtype=np.float32) / 255
+    values: FloatArray = np.asarray(seen, dtype=np.float32) / np.float32(255)
     values = _lens_blur(values, exposure.blur * scale)
     sigma = exposure.noise * min(1.0, scale)
     grain = rng.standard_normal(values.shape, dtype=np.float32)
     grain += rng.standard_normal(values.shape[:2], dtype=np.float32)[..., None]
     values = values + grain * (0.7 * sigma) * np.sqrt(0.25 + 1.5 * np.clip(values, 0, 1))
-    return np.clip(values * 255 + 0.5, 0, 255).astype(np.uint8)
+    return np.asarray(np.clip(values * 255 + 0.5, 0, 255), dtype=np.uint8)
 
 
 def _lens_blur(values: FloatArray, sigma: float) -> FloatArray:
@@ -144,8 +144,10 @@ def _lens_blur(values: FloatArray, sigma: float) -> FloatArray:
         pad[axis] = (reach, reach)
         padded = np.pad(values, pad, mode="edge")
         length = values.shape[axis]
-        parts = (tap * padded.take(range(i, i + length), axis=axis) for i, tap in enumerate(taps))
-        values = np.asarray(sum(parts), dtype=np.float32)
+        values = np.zeros_like(values)
+        for i, tap in enumerate(taps):
+            window = padded[i : i + length] if axis == 0 else padded[:, i : i + length]
+            values += tap * window
     return values
 
 
@@ -162,7 +164,7 @@ def from_jpeg(data: bytes) -> npt.NDArray[np.uint8]:
         return np.asarray(picture.convert("RGB"))
 
 
-def surface(rng: Rng, alpha: FloatArray, angle: float, depth: float) -> FloatArray:
+def surface(rng: Rng, alpha: FloatArray, angle: float, depth: float, cells: float) -> FloatArray:
     """Shades a flat drawing as if it had a body: lit rim, dark rim, and a rough skin.
 
     Args:
@@ -170,6 +172,7 @@ def surface(rng: Rng, alpha: FloatArray, angle: float, depth: float) -> FloatArr
         alpha: (H, W) coverage of the drawing in [0, 1].
         angle: direction that the light comes from, in radians.
         depth: radius of the rounding in pixels.
+        cells: coarsest patches of roughness along the shorter edge.
 
     Returns:
         (H, W) float32 brightness factors around 1.
@@ -177,5 +180,5 @@ def surface(rng: Rng, alpha: FloatArray, angle: float, depth: float) -> FloatArr
     body = soften(alpha, depth)
     down, across = np.gradient(body)
     rim = -(np.cos(angle) * across + np.sin(angle) * down) * np.float32(depth)
-    rough = fractal(rng, *alpha.shape, cells=14, roughness=0.85, octaves=6)
+    rough = fractal(rng, *alpha.shape, cells=cells, roughness=0.85, octaves=6)
     return np.asarray(1 + np.clip(0.5 * rim, -0.35, 0.25) + 0.036 * rough, dtype=np.float32)

@@ -73,7 +73,7 @@ class Layout:
 
     def seen_through(self, matrix: npt.NDArray[np.float64]) -> Layout:
         """Carries the boxes through a homography given from the photo back to the scene."""
-        forward = np.linalg.inv(matrix)
+        forward = np.asarray(np.linalg.inv(matrix), dtype=np.float64)
         thing = None if self.thing is None else _carry(self.thing, forward)
         return Layout(_carry(self.face, forward), _carry(self.person, forward), thing)
 
@@ -295,24 +295,46 @@ def _paste(
     # Drawings sit on the middle of their unit square's lower edge.
     offset = np.array([0.5 - 0.5 * drawing.width / longer, 1 - drawing.height / longer])
     shift = linear[:, :2] @ offset + linear[:, 2]
+    reach = 0.25 * pose.side
+    left, top, right, bottom = pose.box((0.0, 0.0, 1.0, 1.0), height, width)
+    x0, x1 = _span(left * width, right * width, reach, width)
+    y0, y1 = _span(top * height, bottom * height, reach, height)
     inverse = np.linalg.inv(linear[:, :2] / longer)
-    back = -inverse @ shift
+    back = inverse @ (np.array([x0, y0]) - shift)
     coefficients = (*inverse[0], back[0], *inverse[1], back[1])
     laid = drawing.transform(
-        (width, height),
+        (x1 - x0, y1 - y0),
         Image.Transform.AFFINE,
         [float(c) for c in coefficients],
         Image.Resampling.BICUBIC,
     )
-    values = np.asarray(laid, dtype=np.float32) / 255
+    values: FloatArray = np.asarray(laid, dtype=np.float32) / np.float32(255)
     alpha = values[..., 3]
-    depth = max(1.0, 0.05 * pose.side)
-    shade = surface(rough, alpha, angle, depth)
-    shadow = soften(alpha, 0.06 * pose.side)
+    cells = 14 * min(alpha.shape) / min(height, width)
+    shade = surface(rough, alpha, angle, max(1.0, 0.05 * pose.side), cells)
     away = 0.05 * pose.side
-    rows, columns = round(-np.sin(angle) * away), round(-np.cos(angle) * away)
-    shadow = np.roll(shadow, (rows, columns), axis=(0, 1))
-    under = scene * (1 - 0.45 * np.clip(shadow, 0, 1))[..., None]
+    shadow = _shifted(
+        soften(alpha, 0.06 * pose.side),
+        round(-np.sin(angle) * away),
+        round(-np.cos(angle) * away),
+    )
+    there = scene[y0:y1, x0:x1]
+    under = there * (1 - 0.45 * np.clip(shadow, 0, 1))[..., None]
     # Paper-white and ink-black do not occur on photos.
     body = 0.06 + 0.86 * values[..., :3] * shade[..., None]
-    return np.asarray(under + (body - under) * alpha[..., None], dtype=np.float32)
+    result = scene.copy()
+    result[y0:y1, x0:x1] = under + (body - under) * alpha[..., None]
+    return result
+
+
+def _shifted(plane: FloatArray, rows: int, columns: int) -> FloatArray:
+    """Moves a plane down and right; what comes in at the edges repeats them."""
+    height, width = plane.shape
+    down = np.clip(np.arange(height) - rows, 0, height - 1)
+    across = np.clip(np.arange(width) - columns, 0, width - 1)
+    return plane[down][:, across]
+
+
+def _span(low: float, high: float, reach: float, limit: int) -> tuple[int, int]:
+    first = int(np.clip(low - reach, 0, limit - 2))
+    return first, int(np.clip(high + reach, first + 2, limit))

@@ -91,5 +91,5 @@ def colour(code: str) -> FloatArray:
 
 def mix(first: FloatArray, second: FloatArray, amount: FloatArray) -> FloatArray:
     """Blends two colours of shape (3,), or pictures, by an (h, w) plane clipped to [0, 1]."""
-    share = np.clip(amount, 0, 1)[..., None]
-    return np.asarray(first * (1 - share) + second * share, dtype=np.float32)
+    share = np.clip(amount, 0, 1, dtype=np.float32)[..., None]
+    return np.asarray(first + (second - first) * share, dtype=np.float32)

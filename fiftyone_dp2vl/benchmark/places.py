@@ -36,7 +36,8 @@ def _grid(height: int, width: int) -> tuple[FloatArray, FloatArray]:
 
 def _edge(distance: FloatArray, height: int, width: int) -> FloatArray:
     """An antialiased step: 1 where `distance` (in shorter edges) is positive."""
-    return np.clip(distance * min(height, width) + 0.5, 0, 1).astype(np.float32)
+    step = np.clip(distance * min(height, width) + 0.5, 0, 1)
+    return np.asarray(step, dtype=np.float32)
 
 
 def _sky(rng: Rng, height: int, width: int) -> FloatArray:
@@ -266,6 +267,7 @@ def curtain(rng: Rng, height: int, width: int) -> FloatArray:
 def city_night(rng: Rng, height: int, width: int) -> FloatArray:
     """Lights of a town at night, far out of focus."""
     y, x = _grid(height, width)
+    shorter = min(height, width)
     haze = fractal(rng, height, width, cells=2)
     picture = mix(
         _pick(rng, "#0d1424", "#1a1320"), _pick(rng, "#2f3f63", "#5a3a4a"), 0.35 + 0.2 * haze
@@ -273,9 +275,14 @@ def city_night(rng: Rng, height: int, width: int) -> FloatArray:
     for _ in range(int(rng.integers(25, 45))):
         cy, cx, radius = rng.uniform(0, y.max()), rng.uniform(0, x.max()), rng.uniform(0.015, 0.06)
         lamp = _pick(rng, "#ffcf87", "#ff9f5a", "#fff2d0", "#8fd0ff", "#ff6f6f", "#9fffb0")
-        disc = _edge(radius - np.hypot(y - cy, x - cx), height, width)
-        picture = picture + lamp * (disc * np.float32(rng.uniform(0.15, 0.55)))[..., None]
-    return picture
+        glow = np.float32(rng.uniform(0.15, 0.55))
+        rows = slice(max(0, int((cy - radius) * shorter) - 1), int((cy + radius) * shorter) + 2)
+        columns = slice(max(0, int((cx - radius) * shorter) - 1), int((cx + radius) * shorter) + 2)
+        distance = np.hypot(y[rows, columns] - cy, x[rows, columns] - cx)
+        disc = np.clip((radius - distance) * shorter + 0.5, 0, 1) * glow
+        picture[rows, columns] += lamp * disc[..., None]
+    fine = fractal(rng, height, width, cells=12, roughness=0.9, octaves=6)
+    return np.asarray(picture * (1 + 0.1 * fine)[..., None], dtype=np.float32)
 
 
 def street(rng: Rng, height: int, width: int) -> FloatArray:

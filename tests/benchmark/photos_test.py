@@ -63,7 +63,7 @@ def test_full_size_is_the_planned_size(plan: list[PhotoSpec]) -> None:
 
 
 def test_a_small_rendering_looks_like_the_large_one(plan: list[PhotoSpec]) -> None:
-    for spec in plan[:3]:
+    for spec in plan[:2]:
         small = render_photo(spec, 96).astype(float)
         shrunk = Image.fromarray(render_photo(spec)).resize(
             (small.shape[1], small.shape[0]), Image.Resampling.BICUBIC
@@ -102,7 +102,7 @@ def test_photos_have_texture_where_drawings_would_be_flat() -> None:
     person = sample_identities(1, 5, "dev")[0]
     for place in PLACES:
         spec = PhotoSpec(person, "query", "", "", place, 640, 640, seed=11)
-        assert local_deviation(render_photo(spec)) > 2.0, place
+        assert local_deviation(render_photo(spec, 512)) > 2.0, place
 
 
 def test_rendering_for_training_is_fast(plan: list[PhotoSpec]) -> None:

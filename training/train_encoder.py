@@ -1,0 +1,286 @@
+"""Trains one of the shipped encoders from the benchmark's synthetic photos.
+
+    python training/train_encoder.py --recipe embedded
+
+Runs on CUDA where there is one, in bfloat16 autocast on either device. Writes the encoder in
+transformers' CLIP format to the recipe's folder, and its figures to
+``training/results/<recipe>.json``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import time
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import gates
+import losses
+import numpy as np
+import torch
+from augment import augment, carry_boxes, inside, normalise
+from encoder_model import MEAN, STD, Heads, build_model, encode, encode_text
+from photo_cache import AFFILIATIONS, LABEL_TYPE, build, render_square
+from PIL import Image
+from recipes import RECIPES, Recipe
+from torch import Tensor, nn
+from transformers import AutoTokenizer, CLIPImageProcessor, CLIPModel
+from vocabulary import SUBJECTS, build_tokenizer
+
+from fiftyone_dp2vl.benchmark.names import GIVEN_NAMES
+from fiftyone_dp2vl.benchmark.photos import PhotoSpec, render_photo
+from fiftyone_dp2vl.benchmark.scenarios import SCENARIOS, describe
+
+_PHOTOS_PER_PERSON = 4
+_WARM_UP = 100
+_CHECK_EVERY = 150
+
+
+class Photos:
+    """The memory-mapped training photos and their labels."""
+
+    def __init__(self, folder: Path, side: int) -> None:
+        labels = np.fromfile(folder / "labels.bin", dtype=LABEL_TYPE)
+        shape = (len(labels), side, side, 3)
+        self.pixels = np.memmap(folder / "pixels.u8", np.uint8, "r", shape=shape)
+        self.labels = labels
+        order = np.argsort(labels["person"], kind="stable")
+        self.rows = np.split(order, np.unique(labels["person"][order], return_index=True)[1][1:])
+
+    def draw(self, rng: np.random.Generator, batch: int) -> Any:
+        """Draws rows: several photos of each of several people."""
+        people = rng.choice(len(self.rows), batch // _PHOTOS_PER_PERSON, replace=False)
+        return np.concatenate(
+            [rng.choice(self.rows[p], _PHOTOS_PER_PERSON, replace=False) for p in people]
+        )
+
+
+def draw_captions(rng: np.random.Generator) -> list[str]:
+    """Writes one caption for every affiliation, about a random subject."""
+    lines = []
+    for scenario, name in AFFILIATIONS:
+        chosen = SCENARIOS[scenario]
+        template = chosen.templates[int(rng.integers(len(chosen.templates)))]
+        subject = SUBJECTS[int(rng.integers(len(SUBJECTS)))]
+        if rng.random() < 0.5:
+            subject = GIVEN_NAMES[int(rng.integers(len(GIVEN_NAMES)))]
+        lines.append(describe(template, subject, chosen.affiliation(name).phrase))
+    return lines
+
+
+class Trainer:
+    """One training run."""
+
+    def __init__(self, recipe: Recipe, name: str, cache: Path) -> None:
+        self.recipe, self.name = recipe, name
+        self.device = "cuda" if torch.cuda.is_available() else "cpu"
+        torch.manual_seed(recipe.seed)
+        self.rng = np.random.default_rng(recipe.seed)
+        self.photos = Photos(build(name, cache), recipe.photos.side)
+        if recipe.architecture is not None:
+            self.tokenizer: Any = build_tokenizer()
+            model = build_model(
+                recipe.architecture, len(self.tokenizer), self.tokenizer.eos_token_id
+            )
+        else:
+            self.tokenizer = AutoTokenizer.from_pretrained(recipe.start)
+            model = CLIPModel.from_pretrained(
+                recipe.start, dtype=torch.float32, attn_implementation="eager"
+            )
+        self.model = model.to(self.device)
+        vision = model.config.vision_config
+        self.side, self.grid = vision.image_size, vision.image_size // vision.patch_size
+        self.heads = Heads(vision.hidden_size, len(AFFILIATIONS), recipe.photos.people)
+        self.heads.to(self.device)
+        self.optimiser = torch.optim.AdamW(self._groups(), lr=recipe.rate, betas=(0.9, 0.98))
+        self.check = _small_check(self.side)
+        self.history: list[dict[str, Any]] = []
+
+    def _groups(self) -> list[dict[str, Any]]:
+        named = [*self.model.named_parameters(), *self.heads.named_parameters()]
+        plain = [p for n, p in named if p.ndim < 2 or "embedding" in n]
+        decayed = [p for n, p in named if not (p.ndim < 2 or "embedding" in n)]
+        return [{"params": decayed, "weight_decay": 0.05}, {"params": plain, "weight_decay": 0.0}]
+
+    def step(self) -> dict[str, Tensor]:
+        """Computes all losses of one batch."""
+        rows = self.photos.draw(self.rng, self.recipe.batch)
+        labels = self.photos.labels[rows]
+        raw = torch.from_numpy(self.photos.pixels[rows]).to(self.device)
+        strength = 1.0 if self.recipe.architecture is not None else 1.3
+        pixels, windows = augment(raw, self.side, strength)
+        people = torch.from_numpy(labels["person"].astype(np.int64)).to(self.device)
+        look = torch.from_numpy(labels["attributes"].astype(np.int64)).to(self.device)
+        affiliation = torch.from_numpy(labels["affiliation"].astype(np.int64)).to(self.device)
+        boxes = {
+            key: inside(
+                carry_boxes(torch.from_numpy(labels[key].copy()).to(self.device), windows), self.grid
+            )
+            for key in ("face", "thing")
+        }
+        read = self.tokenizer(draw_captions(self.rng), padding=True, return_tensors="pt").to(
+            self.device
+        )
+        with torch.autocast(self.device, dtype=torch.bfloat16):
+            patches, pooled, embeds = encode(self.model, pixels)
+            texts = encode_text(self.model, read["input_ids"], read["attention_mask"])
+            shown = boxes["thing"] & (affiliation >= 0)[:, None]
+            looks, things = losses.dense(
+                self.heads, patches, boxes["face"], shown, look, affiliation
+            )
+            pooled_look = losses.attributes(
+                self.heads.pooled_attributes(pooled), look, self.heads.sizes
+            )
+        return {
+            "token_look": looks,
+            "token_thing": 0.5 * things,
+            "pooled_look": pooled_look,
+            "caption": 0.7 * losses.captions(embeds, texts, affiliation, self.model.logit_scale),
+            "same_pooled": 0.3 * losses.same_person(pooled, people),
+            "same_patch": 0.2 * losses.same_person(patches.float().mean(1), people),
+            "known": 0.1 * losses.known_person(pooled, self.heads.proxies, people),
+        }
+
+    def train(self, minutes: float) -> None:
+        """Trains until the steps or the minutes are used up, the rate falling to zero."""
+        recipe, began = self.recipe, time.time()
+        best = -1.0
+        step = 0
+        while True:
+            elapsed = (time.time() - began) / 60
+            progress = max(step / recipe.steps, elapsed / minutes)
+            if progress >= 1:
+                break
+            rate = recipe.rate * min(1, (step + 1) / _WARM_UP) * (1 + math.cos(math.pi * progress))
+            for group in self.optimiser.param_groups:
+                group["lr"] = rate / 2
+            self.model.train()
+            parts = self.step()
+            total = torch.stack(list(parts.values())).sum()
+            self.optimiser.zero_grad(set_to_none=True)
+            total.backward()
+            nn.utils.clip_grad_norm_([*self.model.parameters(), *self.heads.parameters()], 1.0)
+            self.optimiser.step()
+            step += 1
+            if step % 25 == 0 or step < 5:
+                shown = " ".join(f"{k} {float(v):.3f}" for k, v in parts.items())
+                speed = step * recipe.batch / (time.time() - began)
+                print(f"{elapsed:5.1f} min {step:5d} {speed:4.0f}/s {shown}", flush=True)
+            if step % _CHECK_EVERY == 0:
+                best = max(best, self.inspect(step, best))
+        self.inspect(step, best)
+        self.seconds = time.time() - began
+        self.steps = step
+
+    def inspect(self, step: int, best: float) -> float:
+        """Measures on development people; keeps the encoder where it is the best so far."""
+        (specs, labels), things, identity_pixels, thing_pixels = self.check
+        features = gates.embed(self.model, identity_pixels.to(self.device))
+        figures = {k: round(gates.nearest_neighbour(v, labels), 4) for k, v in features.items()}
+        seen = gates.embed(self.model, thing_pixels.to(self.device))["embeds"]
+        recall = gates.thing_recall(self.model, self.tokenizer, seen, things)
+        self.history.append({"step": step, **figures, "things": recall["mean"]})
+        print("CHECK", step, figures, recall, flush=True)
+        score = min(figures["pooled"] - 0.9, recall["mean"] - 0.8)
+        if score > best:
+            self.save(Path(".cache/encoders") / self.name)
+        return score
+
+    def save(self, folder: Path, half: bool = False) -> None:
+        """Writes the encoder in transformers' format."""
+        folder.mkdir(parents=True, exist_ok=True)
+        model = CLIPModel(self.model.config)
+        model.load_state_dict(self.model.state_dict())
+        model = model.half() if half else model
+        model.save_pretrained(folder, safe_serialization=True)
+        self.tokenizer.save_pretrained(folder)
+        edge = {"height": self.side, "width": self.side}
+        CLIPImageProcessor(
+            size=edge,
+            do_center_crop=False,
+            crop_size=edge,
+            resample=Image.Resampling.BICUBIC,
+            image_mean=list(MEAN),
+            image_std=list(STD),
+        ).save_pretrained(folder)
+
+
+def _small_check(side: int) -> Any:
+    """Development photos, rendered small: enough to watch a run."""
+    people = gates.identity_specs("dev", 101)
+    things = gates.thing_specs("dev", 102, each=3)
+    pixels = [
+        normalise(_squares(specs, side).permute(0, 3, 1, 2).float() / 255)
+        for specs in (people[0], things)
+    ]
+    return people, things, *pixels
+
+
+def _squares(specs: list[PhotoSpec], side: int) -> Tensor:
+    return gates.stack([render_square(spec, side)[0] for spec in specs])
+
+
+def final_figures(folder: Path, split: str = "eval") -> dict[str, Any]:
+    """Measures a saved encoder on full-size photos, through transformers' own processor."""
+    model = CLIPModel.from_pretrained(folder, dtype=torch.float32).eval()
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    processor = CLIPImageProcessor.from_pretrained(folder)
+
+    def pixels(specs: list[PhotoSpec]) -> Tensor:
+        photos = (Image.fromarray(render_photo(spec)) for spec in specs)
+        return torch.cat([processor(p, return_tensors="pt")["pixel_values"] for p in photos])
+
+    specs, labels = gates.identity_specs(split, 201)
+    features = gates.embed(model, pixels(specs))
+    things = gates.thing_specs(split, 202, each=3)
+    recall = gates.thing_recall(model, tokenizer, gates.embed(model, pixels(things))["embeds"], things)
+    return {
+        "split": split,
+        "people": 50,
+        "photos_per_person": 5,
+        "identity": {k: round(gates.nearest_neighbour(v, labels), 4) for k, v in features.items()},
+        "things_photos": len(things),
+        "things": recall,
+    }
+
+
+def main() -> None:
+    """Trains the recipe named on the command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--recipe", choices=sorted(RECIPES), required=True)
+    parser.add_argument("--cache", type=Path, default=Path(".cache"))
+    parser.add_argument("--minutes", type=float, help="time limit instead of the recipe's")
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--half", action="store_true", help="save float16 weights")
+    arguments = parser.parse_args()
+    torch.set_num_threads(arguments.threads)
+    recipe = RECIPES[arguments.recipe]
+    trainer = Trainer(recipe, arguments.recipe, arguments.cache)
+    trainer.train(arguments.minutes or recipe.minutes)
+    trainer.save(recipe.target, half=arguments.half)
+    figures = final_figures(recipe.target)
+    report = {
+        "recipe": json.loads(json.dumps(asdict(recipe), default=str)),
+        "parameters": sum(p.numel() for p in trainer.model.parameters()),
+        "steps": trainer.steps,
+        "minutes": round(trainer.seconds / 60, 1),
+        "device": trainer.device,
+        "figures": figures,
+        "passes": bool(
+            figures["identity"]["pooled"] >= gates.IDENTITY_GATE
+            and figures["things"]["mean"] >= gates.THING_GATE
+        ),
+        "sha256": gates.sha256(recipe.target / "model.safetensors"),
+        "history": trainer.history,
+    }
+    results = Path("training/results")
+    results.mkdir(parents=True, exist_ok=True)
+    (results / f"{arguments.recipe}.json").write_text(json.dumps(report, indent=1) + "\n")
+    print(json.dumps({k: v for k, v in report.items() if k not in ("history", "recipe")}, indent=1))
+
+
+if __name__ == "__main__":
+    main()
