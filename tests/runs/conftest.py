@@ -60,6 +60,16 @@ def make_photos(folder: Path, count: int = 10, people: int = 3) -> list[PhotoIte
 
 
 @pytest.fixture
+def config() -> ProtectionConfig:
+    return CONFIG
+
+
+@pytest.fixture
+def encoder() -> Encoder:
+    return ToyEncoder()
+
+
+@pytest.fixture
 def items(tmp_path: Path) -> list[PhotoItem]:
     return make_photos(tmp_path / "originals")
 
