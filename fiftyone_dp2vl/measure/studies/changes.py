@@ -52,7 +52,7 @@ def jpeg(quality: int) -> Change:
         file = io.BytesIO()
         Image.fromarray(pixels).save(file, format="JPEG", quality=quality)
         with Image.open(file) as image:
-            return np.asarray(image.convert("RGB"))
+            return np.array(image.convert("RGB"))
 
     return change
 

@@ -116,8 +116,7 @@ def measure_quality(album: Album, made: Sequence[Made]) -> dict[str, Any]:
         "album": album.digest,
         "people": [people[record.key] for record in moved],
         "linf": [record.linf for record in moved],
-        # a photo that did not change at all has no finite PSNR
-        "psnr": [None if record.psnr in (None, float("inf")) else record.psnr for record in moved],
+        "psnr": [record.psnr for record in moved],
         "ssim": [record.ssim for record in moved],
     }
 

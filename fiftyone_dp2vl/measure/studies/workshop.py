@@ -18,6 +18,7 @@ from .options import Options
 
 if TYPE_CHECKING:
     from ...encoders import Encoder
+    from ...runs import Progress
 
 __all__ = ["MAKING", "Made", "Workshop"]
 
@@ -124,7 +125,8 @@ class Workshop:
             "code": code_digest(*MAKING),
         }
         folder = self.options.cache / "protected" / fingerprint(spec)
-        done = folder / "study.json"
+        # beside the run's folder, which holds what the runner puts there and nothing else
+        done = folder.with_suffix(".json")
         if not done.is_file():
             result = protect_photos(
                 [PhotoItem(shot.key, shot.path, shot.person) for shot in shots],
@@ -134,7 +136,7 @@ class Workshop:
                 output,
                 device=self.options.device,
                 encoders=encoders,
-                progress=lambda p: self.report(0.8 * p.done / max(1, p.total), p.phase),
+                progress=self._show,
             )
             failed = [record for record in result.records if record.status == "failed"]
             if failed:
@@ -146,13 +148,20 @@ class Workshop:
                 record.key: {
                     "path": None if record.status == "clean" else str(record.path),
                     "linf": record.linf,
-                    "psnr": record.psnr,
+                    # JSON has no infinity: None stands for "identical"
+                    "psnr": None if record.psnr == float("inf") else record.psnr,
                     "ssim": record.ssim,
                 }
                 for record in result.records
             }
             _write(done, records)
         return [_made(shot, json.loads(done.read_text(encoding="utf-8"))) for shot in shots]
+
+    def _show(self, progress: Progress) -> None:
+        # the survey is short beside the protection, and probing takes the last part of a cell
+        share = progress.done / max(1, progress.total)
+        done = 0.1 * share if progress.phase == "survey" else 0.1 + 0.7 * share
+        self.report(done, progress.label)
 
     def controls(
         self, shots: Sequence[Shot], name: str, spec: Mapping[str, Any], change: Change

@@ -1,0 +1,3 @@
+"""The engine's speed: paired against torchattacks' PGD, and against the hardware's limit."""
+
+from __future__ import annotations
