@@ -78,7 +78,8 @@ class PreprocessSpec:
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> PreprocessSpec:
         """Returns the specification that :meth:`to_dict` described."""
-        return cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in data.items()})
+        lists = {name: tuple(value) for name, value in data.items() if isinstance(value, list)}
+        return cls(**{**data, **lists})
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -105,9 +105,6 @@ class ViTEncoder(Encoder):
         for unused in ("head", "post_layernorm"):  # held by ``pooled`` if anything reads them
             if hasattr(tower, unused) and not (unused == parts.after and any(self._normed)):
                 _remove(tower, unused)
-        if getattr(getattr(tower, "embeddings", None), "mask_token", None) is not None:
-            # Only pre-training masks patches; the token is in every checkpoint all the same.
-            tower.embeddings.mask_token.requires_grad_(False)
         self.tower = tower
         self.pooled = pooled
         self._parts = parts

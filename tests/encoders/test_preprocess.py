@@ -11,8 +11,7 @@ from PIL import Image
 from fiftyone_dp2vl.encoders.base import PreprocessSpec
 from fiftyone_dp2vl.encoders.geometry import native_size
 from fiftyone_dp2vl.encoders.preprocess import preprocess, resize, resize_each
-from fiftyone_dp2vl.encoders.resample import Region, make_axis
-from fiftyone_dp2vl.encoders.resample import resample as resample_axes
+from fiftyone_dp2vl.encoders.resample import Region, make_axis, resample as resample_axes
 from fiftyone_dp2vl.errors import ConfigError
 
 FILTERS = {

@@ -179,6 +179,13 @@ def test_flops_are_those_of_a_real_pass(clip: Any, saved: Saved) -> None:
     assert next(encoder.parameters()).device.type == "cpu"
 
 
+def test_encode_compiles_as_one_graph(clip: Any, saved: Saved) -> None:
+    encoder = load_encoder("hf:" + saved(clip))
+    compiled = torch.compile(encoder.encode, backend="eager", fullgraph=True)
+    inputs = torch.randn(2, 3, 32, 32, requires_grad=True)
+    close(compiled(inputs).tokens, encoder.encode(inputs).tokens)
+
+
 def test_a_model_of_another_kind_is_refused(saved: Saved) -> None:
     model = transformers.ViTModel(
         transformers.ViTConfig(
