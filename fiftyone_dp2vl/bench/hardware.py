@@ -48,8 +48,9 @@ def step_flops(encoder: Encoder) -> float:
 
     height, width = encoder.spec.size or (448, 448)
     photo = torch.zeros(1, 3, height, width, device=encoder.device)
+    inputs = encoder.preprocess(photo)  # the photo's own resize is not the tower's work
     with torch.no_grad(), FlopCounterMode(display=False) as counter:
-        encoder.encode(encoder.preprocess(photo))
+        encoder.encode(inputs)
     counts = counter.get_flop_counts()["Global"]
     total = float(sum(counts.values()))
     attention = float(

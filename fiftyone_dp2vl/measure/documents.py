@@ -7,6 +7,8 @@ A block is ``<!-- card:NAME WHAT -->text<!-- /card -->``, where WHAT is
 * ``table rows=A,B columns=C KEY=VALUE ...``: see
   :func:`~fiftyone_dp2vl.measure.render.table_markdown`;
 * ``all``: the whole card.
+
+Where a card has not been made, its blocks say so.
 """
 
 from __future__ import annotations
@@ -52,6 +54,13 @@ def _text(card: ResultCard, what: str, where: str) -> str:
     raise CardError(f"{where}: {kind!r} is not one of figure, value, table, all")
 
 
+def _command(name: str) -> str:
+    """The command that makes a card."""
+    return {"bench": "dp2vl bench", "bench_gpu": "dp2vl bench --gpu-large"}.get(
+        name, f"dp2vl study {name}"
+    )
+
+
 def fill(text: str, cards: Path, where: str = "document") -> str:
     """Returns a document with every marked block made again from its card.
 
@@ -61,7 +70,7 @@ def fill(text: str, cards: Path, where: str = "document") -> str:
         where: the document's name, for errors
 
     Raises:
-        CardError: if a card is missing, a block asks for what it does not hold, or a block is
+        CardError: if a card is damaged, a block asks for what it does not hold, or a block is
             not closed
     """
     # what stands in a code fence explains the notation and is not a block
@@ -75,8 +84,13 @@ def fill(text: str, cards: Path, where: str = "document") -> str:
         name, what = match["name"], match["what"]
         if "<!-- card:" in match["text"]:
             raise CardError(f"{where}: the block before card:{name} is not closed")
-        card = ResultCard.load(cards / f"{name}.json")
-        return f"<!-- card:{name} {what} -->{_text(card, what, where)}<!-- /card -->"
+        path = cards / f"{name}.json"
+        shown = f"*not measured yet: `{_command(name)}`*"
+        if path.is_file():
+            shown = _text(ResultCard.load(path), what, where)
+        elif what.startswith(("table", "all")):
+            shown = f"\n{shown}\n"
+        return f"<!-- card:{name} {what} -->{shown}<!-- /card -->"
 
     hidden = _FENCE.sub(hide, text)
     if len(_OPENING.findall(hidden)) != len(_BLOCK.findall(hidden)):

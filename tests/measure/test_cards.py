@@ -136,10 +136,15 @@ def test_documents_are_filled_from_cards(card, tmp_path):
         ("<!-- card:toy figure encoder=embedded --><!-- /card -->", "3 rows"),
         ("<!-- card:toy figure nonsense --><!-- /card -->", "KEY=VALUE"),
         ("<!-- card:toy poem --><!-- /card -->", "poem"),
-        ("<!-- card:absent all --><!-- /card -->", "dp2vl study absent"),
     ],
 )
 def test_a_wrong_block_is_said(card, tmp_path, text, says):
     card.save(tmp_path)
     with pytest.raises(CardError, match=says):
         fill(text, tmp_path)
+
+
+def test_a_card_that_was_never_made_is_said(tmp_path):
+    text = fill("It is <!-- card:absent value figure=x -->8 %<!-- /card -->.", tmp_path)
+    assert "-->*not measured yet: `dp2vl study absent`*<!--" in text
+    assert "8 %" not in text

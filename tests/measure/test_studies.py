@@ -173,7 +173,8 @@ def test_other_studies_on_toy_people(name, options, monkeypatch):
             len(card.select(figure="identity_probe", features="pooled")) == 2 * 5
         )  # encoders, ratios
     if name == "robustness":
-        assert len(card.select(figure="knn_probe", features="pooled")) == 3 * 7 * 2  # arms, changes
+        # arms x changes x encoders
+        assert len(card.select(figure="knn_probe", features="pooled")) == 3 * 7 * 2
     if name == "strategies":
         assert {row.conditions["strategy"] for row in card.select(figure="psnr")} == {
             "repel",
