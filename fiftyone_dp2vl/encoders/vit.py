@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ..errors import ConfigError
+from ..errors import ConfigError, DP2VLError
 from .base import Encoder, Features, PreprocessSpec
 from .processor import processor_spec, read_processor, with_mode
 from .registry import EncoderRequest
@@ -248,9 +248,22 @@ def _load_dual(
 def _load_dino(folder: Path, family: str) -> tuple[nn.Module, nn.Module | None]:
     import transformers
 
-    model_class = transformers.Dinov2Model if family == "dinov2" else transformers.DINOv3ViTModel
-    # The library renames the parts of older checkpoints; torch files are read weights-only.
-    tower = model_class.from_pretrained(folder, local_files_only=True, dtype=torch.float32)
+    kinds = {
+        "dinov2": (transformers.Dinov2Config, transformers.Dinov2Model),
+        "dinov3_vit": (transformers.DINOv3ViTConfig, transformers.DINOv3ViTModel),
+    }
+    config_class, model_class = kinds[family]
+    # The library renames the parts of older checkpoints; the tensors are read by us, safely.
+    tower, told = model_class.from_pretrained(
+        None,
+        config=config_class.from_pretrained(folder, local_files_only=True),
+        state_dict=read_tensors(folder),
+        dtype=torch.float32,
+        output_loading_info=True,
+    )
+    if told["missing_keys"]:
+        missing = sorted(told["missing_keys"])[0]
+        raise DP2VLError(f"{folder} does not fit its own configuration: {missing} is missing")
     return tower, FirstToken(_part(tower, FAMILIES[family].after or ""))
 
 

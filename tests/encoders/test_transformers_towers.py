@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -144,6 +145,27 @@ def test_dinov2(saved: Saved, check: Check) -> None:
     close(features.tokens, theirs.last_hidden_state[:, 1:])
     close(features.pooled, theirs.pooler_output)
     assert (encoder.spec.shortest, encoder.spec.size) == (64, (56, 56))
+
+
+def test_dinov2_as_a_torch_file_and_with_a_weight_missing(saved: Saved) -> None:
+    from safetensors.torch import load_file
+
+    model = transformers.Dinov2Model(
+        transformers.Dinov2Config(
+            hidden_size=48, num_hidden_layers=2, num_attention_heads=4, image_size=28, patch_size=14
+        )
+    )
+    folder = Path(saved(model))
+    tensors = load_file(folder / "model.safetensors")
+    (folder / "model.safetensors").unlink()
+    torch.save(tensors, folder / "pytorch_model.bin")
+    encoder = load_encoder(f"hf:{folder}")
+    inputs = torch.randn(1, 3, 224, 224)
+    close(encoder.encode(inputs).pooled, model(inputs).pooler_output)
+    tensors.pop("layernorm.weight")
+    torch.save(tensors, folder / "pytorch_model.bin")
+    with pytest.raises(DP2VLError, match=r"layernorm\.weight is missing"):
+        load_encoder(f"hf:{folder}/")
 
 
 def test_dinov3_leaves_out_register_tokens(saved: Saved, check: Check) -> None:
