@@ -6,11 +6,16 @@ from collections.abc import Hashable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..errors import ConfigError
 from .arrays import as_labels
 
 __all__ = ["Interval", "bootstrap_interval", "seed_interval"]
+
+
+_VALUES_AT_ONCE = 4_000_000
+"""How many resampled values are held in memory."""
 
 
 class Interval(NamedTuple):
@@ -29,6 +34,36 @@ def _all_alike(value: float, people: int, level: float) -> Interval:
     """
     reach = ((1 - level) / 2) ** (1 / people)
     return Interval(reach, 1.0) if value == 1.0 else Interval(0.0, 1.0 - reach)
+
+
+def _resampled(
+    table: NDArray[np.float64],
+    persons: NDArray[np.int64],
+    photos: NDArray[np.int64],
+    draws: int,
+    rng: np.random.Generator,
+) -> NDArray[np.float64]:
+    """Returns the means of ``draws`` samples.
+
+    Args:
+        table: (S, P, Q) values by seed, person and photo, padded
+        persons: (S,) how many people a seed has
+        photos: (S, P) how many photos a person has
+        draws: samples
+        rng: of the samples
+    """
+    seeds, widest, longest = table.shape
+    run_at = rng.integers(seeds, size=(draws, seeds))
+    people = persons[run_at][..., None]
+    who_at = (rng.random((draws, seeds, widest)) * people).astype(np.int64)
+    count = photos[run_at[..., None], who_at][..., None]
+    photo_at = (rng.random((draws, seeds, widest, longest)) * count).astype(np.int64)
+    drawn = table[run_at[..., None, None], who_at[..., None], photo_at]
+    # a seed with fewer people, or a person with fewer photos, uses its first draws only
+    person = (drawn * (np.arange(longest) < count)).sum(axis=-1) / count[..., 0]
+    mean = (person * (np.arange(widest) < people)).sum(axis=-1) / people[..., 0]
+    result: NDArray[np.float64] = mean.mean(axis=-1)
+    return result
 
 
 def bootstrap_interval(
@@ -76,18 +111,13 @@ def bootstrap_interval(
     persons = np.asarray([len(cell) for cell in cells])
 
     rng = np.random.default_rng(seed)
-    means = np.empty(draws)
-    for k in range(draws):
-        run_at = rng.integers(len(runs), size=len(runs))
-        who_at = (rng.random((len(runs), widest)) * persons[run_at, None]).astype(np.int64)
-        count = photos[run_at[:, None], who_at]
-        photo_at = (rng.random((len(runs), widest, longest)) * count[..., None]).astype(np.int64)
-        drawn = table[run_at[:, None, None], who_at[..., None], photo_at]
-        # a seed with fewer people, or a person with fewer photos, uses its first draws only
-        kept = np.arange(longest) < count[..., None]
-        person = (drawn * kept).sum(axis=-1) / count
-        present = np.arange(widest) < persons[run_at, None]
-        means[k] = ((person * present).sum(axis=1) / persons[run_at]).mean()
+    chunk = max(1, _VALUES_AT_ONCE // table.size)
+    means = np.concatenate(
+        [
+            _resampled(table, persons, photos, min(chunk, draws - done), rng)
+            for done in range(0, draws, chunk)
+        ]
+    )
     low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2])
     return Interval(float(low), float(high))
 

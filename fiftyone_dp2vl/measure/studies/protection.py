@@ -9,7 +9,7 @@ from ...config import SelectionConfig
 from .base import Cell, Findings, Result, Study
 from .changes import jpeg, random_signs
 from .leak import measure_leak, measure_quality, measure_shift
-from .rows import chance_rows, leak_rows, per_repetition, quality_rows, shift_rows
+from .rows import chance_rows, change_rows, leak_rows, per_repetition, quality_rows, shift_rows
 
 if TYPE_CHECKING:
     from .options import Options
@@ -102,6 +102,7 @@ def _conclude(options: Options, cells: Sequence[Cell], results: Sequence[Result]
     rows = chance_rows(by_people[0]["leak"][surrogate])
     notes = []
     for label in options.encoders:
+        clean = [result["leak"][label] for result in controls["clean"]]
         for varied, group in ((PEOPLE, by_people), (PROTECTION, by_protection)):
             where = {"encoder": label, "trained_on": "protected", "varied": varied}
             leaks = [result["leak"][label] for result in group]
@@ -110,10 +111,14 @@ def _conclude(options: Options, cells: Sequence[Cell], results: Sequence[Result]
                 f"{label}, identity probe on pooled features by {varied}: {per_repetition(leaks)}"
             )
             if varied == PEOPLE:
+                rows += change_rows(leaks, clean, where)
                 rows += shift_rows([result["shift"][label] for result in group], where)
         for control, group in controls.items():
             where = {"encoder": label, "trained_on": control, "varied": PEOPLE}
-            rows += leak_rows([result["leak"][label] for result in group], where)
+            leaks = [result["leak"][label] for result in group]
+            rows += leak_rows(leaks, where)
+            if control != "clean":
+                rows += change_rows(leaks, clean, where)
     rows += quality_rows([r["quality"] for r in by_people], config.epsilon, {"varied": PEOPLE})
     notes += [
         "Only the first encoder is a surrogate; the others were never seen by the protection.",

@@ -20,8 +20,13 @@ RATIOS = (0.0, 0.25, 0.5, 0.75, 1.0)
 
 
 def _cell(options: Options, ratio: float, repetition: int) -> Cell:
-    config = options.config(seed=repetition)
-    selection = SelectionConfig(ratio=ratio, stratify=True, seed=repetition)
+    config = options.config()
+    # all photos: the selection of the headline table, so that the same files are measured
+    selection = (
+        SelectionConfig(ratio=ratio, stratify=True, seed=repetition)
+        if ratio < 1
+        else SelectionConfig()
+    )
 
     def measure(workshop: Workshop) -> Result:
         album = workshop.album("eval", repetition)

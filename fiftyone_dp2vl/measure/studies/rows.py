@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,15 @@ from .. import ProbeResult, bootstrap_interval, commonest_wrong_shares, expected
 from ..arrays import Labels
 from ..cards import Row
 
-__all__ = ["chance_rows", "leak_rows", "mean_row", "per_repetition", "quality_rows", "shift_rows"]
+__all__ = [
+    "chance_rows",
+    "change_rows",
+    "leak_rows",
+    "mean_row",
+    "per_repetition",
+    "quality_rows",
+    "shift_rows",
+]
 
 PROBE_FIGURES = {"linear": "identity_probe", "knn": "knn_probe", "class_mean": "class_mean_probe"}
 
@@ -102,6 +111,45 @@ def leak_rows(results: Sequence[Raw], conditions: Mapping[str, str]) -> list[Row
                         conditions=where,
                     )
                 )
+    return rows
+
+
+def change_rows(
+    results: Sequence[Raw], clean: Sequence[Raw], conditions: Mapping[str, str]
+) -> list[Row]:
+    """Returns by how much the identity probe differs from that trained on clean photos.
+
+    Paired by query photo, so that the interval is that of the difference.
+
+    Args:
+        results: one of ``leak.measure_leak`` for each repetition
+        clean: the same queries, trained on clean photos
+        conditions: of all rows
+    """
+    rows = []
+    for space in results[0]["answers"]:
+        change: list[float] = []
+        people: list[str] = []
+        repetitions: list[int] = []
+        for index, (raw, base) in enumerate(zip(results, clean, strict=True)):
+            truth = raw["truth"]
+            ours, theirs = (r["answers"][space]["linear"] for r in (raw, base))
+            change += [
+                float(a == true) - float(b == true)
+                for a, b, true in zip(ours, theirs, truth, strict=True)
+            ]
+            people += _known(raw, truth)
+            repetitions += [index] * len(truth)
+        row = mean_row(
+            "identity_probe_minus_clean",
+            change,
+            people,
+            repetitions,
+            unit="share",
+            conditions={**conditions, "features": space},
+        )
+        # no query changed: a resampled difference has no spread to show
+        rows.append(replace(row, interval=None) if not any(change) else row)
     return rows
 
 
