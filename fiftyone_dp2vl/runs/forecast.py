@@ -18,7 +18,7 @@ from ..media import probe_photo, read_photo
 from ..protection import collect_statistics, fit_targets, grid_pixels_for, protect, to_grid
 from .items import PhotoItem
 from .selection import select
-from .space import bytes_needed, free_bytes
+from .space import bytes_needed, free_bytes, readable
 
 __all__ = ["Estimate", "estimate"]
 
@@ -51,7 +51,7 @@ class Estimate:
         minutes = max(1, round(self.seconds / 60))
         return (
             f"{self.photos} photos, about {minutes} min, "
-            f"about {self.bytes / 1e9:.1f} GB of the {self.free_bytes / 1e9:.1f} GB that are free"
+            f"about {readable(self.bytes)} of the {readable(self.free_bytes)} that are free"
         )
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from ..config import OutputConfig
 from ..errors import RunError
 
-__all__ = ["bytes_needed", "check_space", "free_bytes"]
+__all__ = ["bytes_needed", "check_space", "free_bytes", "readable"]
 
 _BYTES_A_VALUE = {"png": 0.75, "webp": 0.70, "jpeg": 0.45}
 """Bytes of a file for each 8-bit value of the photo: the most that was measured on protected real
@@ -36,6 +36,11 @@ def check_space(directory: Path, needed: int) -> None:
     free = free_bytes(directory)
     if needed > free:
         raise RunError(
-            f"the protected files need about {needed / 1e9:.1f} GB and the disk of {directory} has "
-            f"{free / 1e9:.1f} GB free: make room or choose another folder"
+            f"the protected files need about {readable(needed)} and the disk of {directory} has "
+            f"{readable(free)} free: make room or choose another folder"
         )
+
+
+def readable(size: int) -> str:
+    """Returns a number of bytes for people."""
+    return f"{size / 1e9:.1f} GB" if size >= 1e9 else f"{max(1, round(size / 1e6))} MB"

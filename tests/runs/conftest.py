@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from torch import Tensor, nn
 
 from fiftyone_dp2vl.config import OutputConfig, ProtectionConfig, SelectionConfig
 from fiftyone_dp2vl.encoders import Encoder, Features, PreprocessSpec
+from fiftyone_dp2vl.protection import reference_bank, statistics
 from fiftyone_dp2vl.runs import PhotoItem, RunResult, protect_photos
 
 CONFIG = ProtectionConfig(encoders=("toy",), steps=6, lanes=4, grid_pixels=4096, step_size=2.0)
@@ -54,9 +56,21 @@ def make_photos(folder: Path, count: int = 10, people: int = 3) -> list[PhotoIte
         if number % 5 == 4:
             image.putalpha(Image.fromarray((x * 255 // width).astype(np.uint8)))
         path = folder / f"photo{number:02d}.png"
-        image.save(path)
+        if not path.exists():  # a run notes the times of its originals
+            image.save(path)
         items.append(PhotoItem(f"photo{number:02d}", path, group=f"person{number % people}"))
     return items
+
+
+@pytest.fixture(autouse=True)
+def bank(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Draws the reference bank, the same for every run, once."""
+    monkeypatch.setattr(statistics, "reference_bank", _bank)
+
+
+@functools.lru_cache
+def _bank() -> list[Tensor]:
+    return reference_bank()
 
 
 @pytest.fixture

@@ -1,0 +1,226 @@
+"""``dp2vl protect``: a plain folder of photos in, a folder of protected ones out."""
+
+from __future__ import annotations
+
+import argparse
+import math
+import signal
+import statistics
+import sys
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..config import BUDGETS, OutputConfig, ProtectionConfig, SelectionConfig
+from ..errors import RunError
+
+if TYPE_CHECKING:
+    from ..runs import PhotoRecord, Progress, RunResult
+
+_SHOWN = 5
+"""Failures that are written out; the journal has all of them."""
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Adds the sub-command's arguments."""
+    default, output = ProtectionConfig(), OutputConfig()
+    budgets = ", ".join(f"{name} ({size:g})" for name, size in BUDGETS.items())
+    parser.add_argument("folder", type=Path, help="folder with photos, sub-folders included")
+    parser.add_argument("--out", type=Path, help="folder to write to (default: FOLDER-protected)")
+    parser.add_argument(
+        "--epsilon", default="standard", help=f"budget: {budgets}, or a number (default: standard)"
+    )
+    parser.add_argument("--ratio", type=float, default=1.0, help="share of the photos (default: 1)")
+    parser.add_argument(
+        "--group-by-folder", action="store_true", help="each sub-folder holds one person's photos"
+    )
+    parser.add_argument(
+        "--stratify", action="store_true", help="take the share of each person's photos"
+    )
+    parser.add_argument(
+        "--encoder",
+        action="append",
+        metavar="NAME",
+        help=f"surrogate, can be repeated (default: {default.encoders[0]})",
+    )
+    parser.add_argument(
+        "--strategy", default=default.strategy, help=f"(default: {default.strategy})"
+    )
+    parser.add_argument(
+        "--steps", type=int, default=default.steps, help=f"(default: {default.steps})"
+    )
+    parser.add_argument("--format", default=output.format, help="png, webp or jpeg (default: png)")
+    parser.add_argument(
+        "--metadata", default=output.metadata, help="strip, keep or keep-no-gps (default: strip)"
+    )
+    parser.add_argument("--seed", type=int, default=0, help="of everything random (default: 0)")
+    parser.add_argument("--device", help="such as cpu or cuda (default: the GPU if there is one)")
+    parser.add_argument("--batch-size", type=int, help="photos between two savings")
+    parser.add_argument("--workers", type=int, help="threads that read, and that write")
+    parser.add_argument("--yes", action="store_true", help="start without asking")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Protects the folder; returns 0, or 1 where photos failed."""
+    config = ProtectionConfig(
+        encoders=tuple(args.encoder or ProtectionConfig().encoders),
+        strategy=args.strategy,
+        epsilon=args.epsilon,
+        steps=args.steps,
+        seed=args.seed,
+    )
+    selection = SelectionConfig(ratio=args.ratio, stratify=args.stratify, seed=args.seed)
+    output = OutputConfig(format=args.format, metadata=args.metadata)
+    folder = args.folder.expanduser().resolve()
+    directory = (args.out or folder.parent / f"{folder.name}-protected").expanduser().resolve()
+
+    from ..runs.plain import photos_in
+
+    items, others = photos_in(folder, group_by_folder=args.group_by_folder)
+    if not items:
+        raise RunError(f"there are no photos in {folder}: give a folder with photos")
+    if others:
+        listed = ", ".join(f"{count} {ending}" for ending, count in others.most_common(4))
+        print(f"passed over what is no photo: {listed}")
+
+    from ..encoders import load_encoder
+    from ..media import check_output_folder
+    from ..protection import get_strategy
+    from ..runs import estimate, protect_photos
+    from ..runs.folder import refuse_foreign
+    from ..runs.manifest import MANIFEST
+
+    # all that can be refused is refused before anything is loaded, let alone timed
+    get_strategy(config.strategy)
+    check_output_folder(directory, (item.path for item in items))
+    refuse_foreign(directory)
+    encoders = [load_encoder(name, device=args.device) for name in config.encoders]
+    if (directory / MANIFEST).is_file():
+        print(f"going on with the run in {directory}")
+    else:
+        print(estimate(items, directory, config, selection, output, encoders=encoders))
+        if not args.yes and not _confirmed(directory):
+            return 0
+    with _interrupts() as cancel, _line() as show:
+        result = protect_photos(
+            items,
+            directory,
+            config,
+            selection,
+            output,
+            batch_size=args.batch_size,
+            workers=args.workers,
+            progress=show,
+            cancel=cancel,
+            encoders=encoders,
+        )
+    _report(result, config.encoders)
+    return 1 if result.with_status("failed") else 0
+
+
+def _confirmed(directory: Path) -> bool:
+    """Asks, where there is somebody to ask."""
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        return True
+    return input(f"write to {directory}? [Y/n] ").strip().lower() in ("", "y", "yes")
+
+
+@contextmanager
+def _interrupts() -> Iterator[Callable[[], bool]]:
+    """Turns the first Ctrl-C into a polite stop; the second one stops at once."""
+    stop = threading.Event()
+
+    def polite(number: int, frame: object) -> None:
+        stop.set()
+        signal.signal(signal.SIGINT, before)
+
+    if threading.current_thread() is not threading.main_thread():
+        yield stop.is_set
+        return
+    before = signal.signal(signal.SIGINT, polite)
+    try:
+        yield stop.is_set
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+@contextmanager
+def _line() -> Iterator[Callable[[Progress], None]]:
+    """Keeps one line of progress: rewritten on a terminal, now and then a new one elsewhere."""
+    terminal = sys.stderr.isatty()
+    last = ("", -1)
+
+    def show(progress: Progress) -> None:
+        nonlocal last
+        text = progress.label
+        if progress.eta_seconds is not None and progress.done < progress.total:
+            text += f", {_duration(progress.eta_seconds)} left"
+        if terminal:
+            print(f"\r{text}\x1b[K", end="", file=sys.stderr, flush=True)
+            return
+        tenth = (progress.phase, 10 * progress.done // max(1, progress.total))
+        if tenth != last:
+            last = tenth
+            print(text, file=sys.stderr, flush=True)
+
+    try:
+        yield show
+    finally:
+        if terminal:
+            print(file=sys.stderr)
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 90:
+        return f"{max(1, round(seconds))} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60} min"
+
+
+def _report(result: RunResult, names: Sequence[str]) -> None:
+    """Prints the figures that were measured on the written files."""
+    protected, failed = result.with_status("protected"), result.with_status("failed")
+    rows = [
+        ("photos", f"{len(result.records)}"),
+        ("protected", f"{len(protected)}"),
+        ("left clean", f"{len(result.with_status('clean'))}"),
+        ("failed", f"{len(failed)}"),
+    ]
+    if protected:
+        rows += _figures(protected, names)
+    rows.append(("time", _duration(result.wall_seconds)))
+    rows.append(("files", str(result.directory / "photos")))
+    width = max(len(name) for name, _ in rows)
+    print("\n".join(f"{name:{width}}  {value}" for name, value in rows))
+    for warning in result.warnings[:_SHOWN]:
+        print(f"note: {warning}", file=sys.stderr)
+    for record in failed[:_SHOWN]:
+        print(f"failed: {record.key}: {record.error}", file=sys.stderr)
+    if len(failed) > _SHOWN:
+        print(f"and {len(failed) - _SHOWN} more, see {result.directory}", file=sys.stderr)
+
+
+def _figures(protected: Sequence[PhotoRecord], names: Sequence[str]) -> list[tuple[str, str]]:
+    linf = max(record.linf or 0 for record in protected)
+    of_what = "grey levels, after JPEG" if protected[0].lossy else "grey levels"
+    rows = [("L-inf, largest", f"{linf} {of_what}")]
+    for title, unit in (("psnr", " dB"), ("ssim", "")):
+        worst = min(protected, key=lambda record: getattr(record, title))
+        values = [getattr(record, title) for record in protected]
+        finite = [value for value in values if math.isfinite(value)]
+        mean = statistics.mean(finite) if finite else math.inf
+        digits = 1 if unit else 3
+        rows.append(
+            (
+                title.upper(),
+                f"mean {mean:.{digits}f}{unit}, "
+                f"worst {getattr(worst, title):.{digits}f}{unit} ({worst.key})",
+            )
+        )
+    for name in names:
+        token = statistics.mean(record.cosines[name].token for record in protected)
+        pooled = statistics.mean(record.cosines[name].pooled for record in protected)
+        rows.append((f"cosine to clean, {name}", f"tokens {token:.3f}, pooled {pooled:.3f}"))
+    return rows
