@@ -6,6 +6,8 @@ import argparse
 import os
 import shlex
 import sys
+import time
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +18,9 @@ if TYPE_CHECKING:
     from ..measure.studies.runner import StudyProgress
 
 _ROOT = Path(__file__).resolve().parents[2]
+_LOG_EVERY = 30.0
+"""Seconds between two lines about one cell, where there is no terminal to rewrite a line in."""
+
 _HELD_OUT = {"held-out": "tests/data/heldout", "fine-tuned": "tests/data/finetuned"}
 
 
@@ -69,6 +74,8 @@ def run(args: argparse.Namespace) -> int:
         return _render()
     if args.name is None:
         return _list(args.out)
+    if find_spec("sklearn") is None:
+        raise ConfigError("studies need scikit-learn: run `pip install scikit-learn`")
     from ..measure.render import card_markdown
     from ..measure.studies import get_study
     from ..measure.studies.options import Options, parse_changes
@@ -180,6 +187,7 @@ class _Line:
     def __init__(self) -> None:
         self._terminal = sys.stderr.isatty()
         self._last = ""
+        self._shown = 0.0
 
     def __call__(self, progress: StudyProgress) -> None:
         left = ""
@@ -192,6 +200,7 @@ class _Line:
             text = f"{head}: {progress.doing}{left}"[: width - 1]
             end = "\n" if progress.done >= progress.total else ""
             print(f"\r\x1b[2K{text}", end=end, file=sys.stderr, flush=True)
-        elif head != self._last:
-            print(f"{head}{left}", file=sys.stderr, flush=True)
+        elif head != self._last or time.monotonic() - self._shown > _LOG_EVERY:
+            print(f"{head}: {progress.doing}{left}", file=sys.stderr, flush=True)
+            self._shown = time.monotonic()
         self._last = head

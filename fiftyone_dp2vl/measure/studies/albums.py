@@ -73,17 +73,23 @@ def benchmark_album(
         split: ``"dev"`` to choose by, ``"eval"`` to report on
         per_scenario: share photos per person and scenario
         queries: query photos per person
-    """
-    from ...benchmark import generate_benchmark
 
-    benchmark = generate_benchmark(
-        folder,
-        people=people,
-        seed=seed,
-        split=split,
-        photos_per_scenario=per_scenario,
-        queries=queries,
-    )
+    Raises:
+        ConfigError: if the benchmark cannot be drawn as asked
+    """
+    from ...benchmark import ArtMissingError, generate_benchmark
+
+    try:
+        benchmark = generate_benchmark(
+            folder,
+            people=people,
+            seed=seed,
+            split=split,
+            photos_per_scenario=per_scenario,
+            queries=queries,
+        )
+    except (ArtMissingError, ValueError) as error:  # no art library, or too few looks
+        raise ConfigError(str(error)) from error
     return _album(
         [
             Shot(photo.filename, benchmark.path(photo), photo.identity, photo.role)
