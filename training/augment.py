@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import torch
-from encoder_model import MEAN, STD
 from torch import Tensor
 from torch.nn import functional
 
+Norm = tuple[tuple[float, ...], tuple[float, ...]]
 
-def augment(pixels: Tensor, side: int, strength: float) -> tuple[Tensor, Tensor]:
+
+def augment(pixels: Tensor, side: int, strength: float, norm: Norm) -> tuple[Tensor, Tensor]:
     """Crops, flips and recolours photos.
 
     Args:
         pixels: (B, S, S, 3) uint8.
         side: side of the result.
         strength: 1 for the usual amount, 0 for none.
+        norm: mean and standard deviation to normalise with.
 
     Returns:
         (B, 3, side, side) normalised float32, and the windows (B, 5): left, top, width,
@@ -39,13 +41,12 @@ def augment(pixels: Tensor, side: int, strength: float) -> tuple[Tensor, Tensor]
     tint = 1 + 0.04 * strength * torch.randn(count, 3, 1, 1, device=device)
     grain = torch.randn_like(photos) * (0.02 * strength * torch.rand(count, 1, 1, 1, device=device))
     photos = (photos * gain * tint + grain).clamp(0, 1)
-    return normalise(photos), torch.cat([origin, size, mirror], dim=1)
+    return normalise(photos, norm), torch.cat([origin, size, mirror], dim=1)
 
 
-def normalise(photos: Tensor) -> Tensor:
-    """Normalises (B, 3, H, W) in [0, 1] as CLIP does."""
-    mean = torch.tensor(MEAN, device=photos.device).view(1, 3, 1, 1)
-    std = torch.tensor(STD, device=photos.device).view(1, 3, 1, 1)
+def normalise(photos: Tensor, norm: Norm) -> Tensor:
+    """Normalises (B, 3, H, W) in [0, 1] by mean and standard deviation."""
+    mean, std = (torch.tensor(v, device=photos.device).view(1, 3, 1, 1) for v in norm)
     return (photos - mean) / std
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import torch
-from encoder_model import encode, encode_text
+from encoder_model import AnyEncoder, Heads, encode, encode_text
 from torch import Tensor
 from torch.nn import functional
 from transformers import CLIPModel, PreTrainedTokenizerBase
@@ -62,7 +62,7 @@ def _spec(rng: np.random.Generator, person: object, scenario: str, name: str) ->
 
 
 @torch.no_grad()
-def embed(model: CLIPModel, pixels: Tensor) -> dict[str, Tensor]:
+def embed(model: AnyEncoder, pixels: Tensor) -> dict[str, Tensor]:
     """Embeds normalised pixels (N, 3, S, S) in three readings, each (N, D)."""
     model.eval()
     parts: dict[str, list[Tensor]] = {"pooled": [], "embeds": [], "mean_patch": []}
@@ -116,6 +116,21 @@ def thing_recall(
     result = {name: round(float(np.mean(values)), 4) for name, values in hits.items()}
     everything = [hit for values in hits.values() for hit in values]
     return {**result, "mean": round(float(np.mean(everything)), 4)}
+
+
+@torch.no_grad()
+def thing_recall_by_head(
+    heads: Heads, pooled: Tensor, specs: Sequence[PhotoSpec]
+) -> dict[str, float]:
+    """Recall as in `thing_recall`, by the training head: for encoders that cannot read."""
+    order = [(s.name, a.name) for s in SCENARIOS.values() for a in s.affiliations]
+    logits = heads.pooled_things(pooled)
+    hits = []
+    for row, spec in zip(logits, specs, strict=True):
+        options = [i for i, (scenario, _) in enumerate(order) if scenario == spec.scenario]
+        answer = options[int(row[options].argmax())]
+        hits.append(order[answer][1] == spec.affiliation)
+    return {"mean": round(float(np.mean(hits)), 4)}
 
 
 def sha256(path: Path) -> str:

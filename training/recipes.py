@@ -20,8 +20,25 @@ class PhotoSet:
 
 @dataclass(frozen=True)
 class Architecture:
-    """A CLIP-format dual encoder. Sizes in units of the usual configuration fields."""
+    """An encoder. Sizes as in the usual configuration fields.
 
+    Attributes:
+        family: ``clip`` for a dual encoder in CLIP's format, ``siglip`` for a vision tower in
+            SigLIP's format: no class token, pooled by attention.
+        image: side of the input in pixels.
+        patch: side of a patch in pixels.
+        width: of the tokens.
+        depth: number of blocks.
+        heads: of attention.
+        mlp: width inside a block's perceptron.
+        activation: inside a block's perceptron.
+        projection: width of the joint space; unused by ``siglip``.
+        text_width: as `width`, of the text tower; unused by ``siglip``.
+        text_depth: as `depth`.
+        text_heads: as `heads`.
+    """
+
+    family: str
     image: int
     patch: int
     width: int
@@ -67,7 +84,7 @@ _EMBEDDED = Path("fiftyone_dp2vl/models/embedded")
 RECIPES: dict[str, Recipe] = {
     "embedded": Recipe(
         photos=PhotoSet("train", 1, people=2400, photos_per_person=12, side=128),
-        architecture=Architecture(112, 16, 192, 6, 3, 768, "gelu", 128),
+        architecture=Architecture("clip", 112, 16, 192, 6, 3, 768, "gelu", 128),
         start=None,
         seed=1,
         batch=192,
@@ -77,8 +94,8 @@ RECIPES: dict[str, Recipe] = {
         target=_EMBEDDED,
     ),
     "heldout": Recipe(
-        photos=PhotoSet("train_heldout", 2, people=1600, photos_per_person=12, side=140),
-        architecture=Architecture(120, 20, 160, 5, 5, 640, "quick_gelu", 96),
+        photos=PhotoSet("train_heldout", 2, people=1400, photos_per_person=10, side=140),
+        architecture=Architecture("siglip", 120, 20, 160, 5, 5, 640, "gelu_pytorch_tanh", 0),
         start=None,
         seed=2,
         batch=160,
@@ -88,7 +105,7 @@ RECIPES: dict[str, Recipe] = {
         target=Path("tests/data/heldout"),
     ),
     "finetuned": Recipe(
-        photos=PhotoSet("train", 3, people=300, photos_per_person=12, side=128),
+        photos=PhotoSet("train", 3, people=250, photos_per_person=10, side=128),
         architecture=None,
         start=_EMBEDDED,
         seed=3,
