@@ -108,6 +108,8 @@ class Protect(foo.Operator):
             in a notebook, where an event loop runs already, an ``asyncio.Task``
         """
         run = run or next_run_name(samples)
+        if "epsilon" in settings:  # in the form it is a text, so that it may be a name
+            settings["epsilon"] = str(settings["epsilon"])
         result = foo.execute_operator(
             self.uri,
             view=samples.view(),

@@ -1,4 +1,4 @@
-"""One database, home and plugins directory of their own for every test process.
+"""A database, home and plugins directory of their own for the tests.
 
 The environment is set when this file is imported, before any test imports FiftyOne: a user's
 database, plugins and settings are never read or written.
@@ -7,18 +7,31 @@ database, plugins and settings are never read or written.
 from __future__ import annotations
 
 import atexit
+import ctypes
+import hashlib
 import os
 import shutil
+import signal
+import socket
+import subprocess
+import sys
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 
 _SCRATCH = Path(tempfile.mkdtemp(prefix="dp2vl-tests-"))
 atexit.register(shutil.rmtree, _SCRATCH, ignore_errors=True)
 
+_DATABASE = "FIFTYONE_DATABASE_URI"
 for _name in [name for name in os.environ if name.startswith("FIFTYONE_")]:
-    if _name != "FIFTYONE_DATABASE_URI":
+    if _name != _DATABASE:
         del os.environ[_name]
 
 os.environ.update(
@@ -33,6 +46,120 @@ os.environ.update(
     HF_HUB_OFFLINE="1",
     OMP_NUM_THREADS="1",
 )
-for _folder in ("home", "plugins/@dp2vl"):
+for _folder in ("home", "database", "plugins/@dp2vl"):
     (_SCRATCH / _folder).mkdir(parents=True)
 (_SCRATCH / "plugins/@dp2vl/fiftyone_dp2vl").symlink_to(REPOSITORY, target_is_directory=True)
+
+
+def _start_database() -> None:
+    """Starts a database server for all test processes, unless one is named already.
+
+    FiftyOne would start one itself, for each process anew, and gives it only seconds to answer:
+    on a busy machine that is too few. Nobody waits here; the first to connect does.
+    """
+    from fiftyone_dp2vl.doctor import find_mongod
+
+    mongod = find_mongod()
+    if _DATABASE in os.environ or mongod is None:
+        return
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    folder = _SCRATCH / "database"
+    server = subprocess.Popen(
+        [
+            *(str(mongod), "--dbpath", str(folder), "--logpath", str(folder / "log")),
+            *("--bind_ip", "127.0.0.1", "--port", str(port), "--nounixsocket"),
+        ],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        preexec_fn=_die_with_parent if sys.platform == "linux" else None,
+    )
+    atexit.register(server.wait)
+    atexit.register(server.terminate)
+    os.environ[_DATABASE] = f"mongodb://127.0.0.1:{port}"
+
+
+def _die_with_parent() -> None:
+    """Asks Linux to end the database server when the tests are killed."""
+    ctypes.CDLL(None).prctl(1, signal.SIGTERM)
+
+
+_start_database()
+
+
+PEOPLE = ("ada", "bob", "cy")
+
+
+@pytest.fixture(scope="session")
+def tiny_encoder(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The name of a CLIP of the real architecture, tiny and with random weights."""
+    import torch
+    import transformers as tf
+
+    torch.manual_seed(0)
+    sizes = {"hidden_size": 32, "intermediate_size": 64, "num_attention_heads": 2}
+    config = tf.CLIPConfig(
+        vision_config={**sizes, "num_hidden_layers": 2, "image_size": 32, "patch_size": 8},
+        text_config={**sizes, "num_hidden_layers": 1, "vocab_size": 64},
+        projection_dim=16,
+    )
+    folder = tmp_path_factory.mktemp("models") / "tiny_clip"
+    tf.CLIPModel(config).eval().save_pretrained(folder)
+    side = {"height": 32, "width": 32}
+    tf.CLIPImageProcessorPil(size={"shortest_edge": 32}, crop_size=side).save_pretrained(folder)
+    return f"hf:{folder}"
+
+
+@pytest.fixture
+def quick(tiny_encoder: str) -> dict[str, Any]:
+    """Settings with which a protection of a few photos takes a second."""
+    return {"encoders": [tiny_encoder], "steps": 3, "lanes": 4}
+
+
+@pytest.fixture
+def photo_folder(tmp_path: Path) -> Path:
+    """Twelve small photos, four of each of three people: the person is the prevailing colour."""
+    folder = tmp_path / "originals"
+    folder.mkdir()
+    rng = np.random.default_rng(0)
+    for row in range(12):
+        base = np.zeros(3)
+        base[row % 3] = 90
+        coarse = rng.integers(40, 160, (8, 10, 3)) + base
+        image = Image.fromarray(coarse.clip(0, 255).astype(np.uint8))
+        image = image.resize((80, 64), Image.Resampling.BICUBIC)
+        image.save(folder / f"photo{row:02d}.png")
+    return folder
+
+
+@pytest.fixture
+def dataset(photo_folder: Path) -> Iterator[Any]:
+    """A FiftyOne dataset of :func:`photo_folder` with the person as field ``identity``."""
+    import fiftyone as fo
+
+    dataset = fo.Dataset()
+    dataset.add_samples(
+        fo.Sample(filepath=str(path), identity=PEOPLE[row % 3])
+        for row, path in enumerate(sorted(photo_folder.iterdir()))
+    )
+    yield dataset
+    dataset.delete()
+
+
+def hashes(folder: Path) -> dict[str, str]:
+    """Returns every file below a folder with its bytes' hash."""
+    return {
+        str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
+
+
+@pytest.fixture
+def originals_untouched(photo_folder: Path) -> Iterator[None]:
+    """Fails a test that changed, added or removed an original file."""
+    before = hashes(photo_folder)
+    yield
+    assert hashes(photo_folder) == before

@@ -43,7 +43,7 @@ def protect_dataset(
     device: str | None = None,
     batch_size: int | None = None,
     workers: int | None = None,
-    encoders: Sequence[Encoder] | None = None,
+    surrogates: Sequence[Encoder] | None = None,
     progress: ProgressCallback | None = None,
     cancel: Callable[[], bool] | None = None,
     **settings: Any,
@@ -65,7 +65,7 @@ def protect_dataset(
         device: default the GPU where there is one
         batch_size: see :func:`fiftyone_dp2vl.runs.protect_photos`
         workers: see :func:`fiftyone_dp2vl.runs.protect_photos`
-        encoders: the surrogates of ``encoders=`` where they are loaded already
+        surrogates: the encoders of the setting ``encoders``, where they are loaded already
         progress: called while the run goes on
         cancel: asked while the run goes on
         **settings: any of :class:`~fiftyone_dp2vl.config.ProtectionConfig`,
@@ -123,7 +123,7 @@ def protect_dataset(
     began = time.monotonic()
     try:
         device = device or default_device()
-        encoders = list(encoders) if encoders is not None else _load(chosen, device)
+        models = list(surrogates) if surrogates is not None else _load(chosen, device)
         result = protect_photos(
             items,
             directory,
@@ -135,11 +135,11 @@ def protect_dataset(
             workers=workers,
             progress=progress,
             cancel=cancel,
-            encoders=encoders,
+            encoders=models,
         )
         _store_figures(dataset, names, result)
-        for encoder in encoders:
-            _store_embeddings(view, names, encoder, filepath_field, progress, cancel)
+        for name, model in zip(chosen.protection.encoders, models, strict=True):
+            _store_embeddings(view, names, name, model, filepath_field, progress, cancel)
         keys = _store_plots(view, names)
         _offer_media_field(dataset, names.path)
     except BaseException as error:
@@ -266,6 +266,7 @@ def _finite(value: float | None) -> float | None:
 def _store_embeddings(
     view: Any,
     names: RunNames,
+    name: str,
     encoder: Encoder,
     filepath_field: str,
     progress: ProgressCallback | None,
@@ -273,8 +274,8 @@ def _store_embeddings(
 ) -> None:
     """Embeds the originals and the written files of the run."""
     for field, source, label in (
-        (names.clean_embedding(encoder.name), filepath_field, "embedding the originals"),
-        (names.protected_embedding(encoder.name), names.path, "embedding the protected files"),
+        (names.clean_embedding(name), filepath_field, "embedding the originals"),
+        (names.protected_embedding(name), names.path, "embedding the protected files"),
     ):
         compute_embeddings(
             view,

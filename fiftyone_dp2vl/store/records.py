@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field, replace
+import json
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 from typing import Any
 
@@ -80,19 +81,16 @@ class ProtectionRun:
 
     def to_dict(self) -> dict[str, Any]:
         """Returns the record as plain JSON values."""
-        return {
-            **asdict(self),
-            "protection": self.protection.to_dict(),
-            "selection": self.selection.to_dict(),
-            "output": self.output.to_dict(),
-            "encoders": list(self.encoders),
-            "fields": list(self.fields),
-            "brain_keys": list(self.brain_keys),
-        }
+        # through JSON: what comes from the database are documents that only look like dictionaries
+        configs = ("protection", "selection", "output")
+        plain = {k: getattr(self, k).to_dict() if k in configs else v for k, v in vars(self).items()}
+        data: dict[str, Any] = json.loads(json.dumps(plain))
+        return data
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> ProtectionRun:
         """Returns the record that :meth:`to_dict` described."""
+        data = json.loads(json.dumps(data))
         return cls(
             **{
                 **data,

@@ -1,0 +1,103 @@
+"""The doctor finds what is wrong with a machine or a copy of the plugin."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+
+
+def doctor(tmp_path: Path, plugins: Path, **env: str) -> tuple[int, str]:
+    done = subprocess.run(
+        [sys.executable, "-m", "fiftyone_dp2vl", "doctor"],
+        cwd=tmp_path,
+        env={**os.environ, "FIFTYONE_PLUGINS_DIR": str(plugins), **env},
+        capture_output=True,
+        text=True,
+        timeout=600,
+    )
+    return done.returncode, done.stdout + done.stderr
+
+
+@pytest.fixture
+def copy(tmp_path: Path) -> Path:
+    """A copy of the plugin's own files in a plugins directory."""
+    folder = tmp_path / "plugins" / "@dp2vl" / "fiftyone_dp2vl"
+    folder.mkdir(parents=True)
+    for name in ("fiftyone.yml", "__init__.py"):
+        shutil.copy2(REPOSITORY / name, folder / name)
+    ignored = shutil.ignore_patterns("__pycache__")
+    shutil.copytree(REPOSITORY / "operators", folder / "operators", ignore=ignored)
+    if (REPOSITORY / "panels").is_dir():
+        shutil.copytree(REPOSITORY / "panels", folder / "panels", ignore=ignored)
+    return folder
+
+
+def test_a_plugin_that_is_missing(tmp_path):
+    status, text = doctor(tmp_path, tmp_path / "none")
+    assert status == 1
+    assert "PROBLEM  plugin: @dp2vl/fiftyone_dp2vl is not in" in text
+    assert "-> dp2vl install" in text
+
+
+def test_a_plugin_that_does_not_load(tmp_path, copy):
+    (copy / "operators" / "doctor.py").write_text("import a_package_that_nobody_has\n")
+    status, text = doctor(tmp_path, tmp_path / "plugins")
+    assert status == 1
+    assert (
+        "it did not load: ModuleNotFoundError: No module named 'a_package_that_nobody_has'" in text
+    )
+
+
+def test_a_yml_that_lists_other_names_and_an_older_copy(tmp_path, copy):
+    yml = copy / "fiftyone.yml"
+    text = yml.read_text().replace("  - doctor\n", "  - doktor\n")
+    yml.write_text(text.replace("version: 0.1.0", "version: 0.0.9"))
+    second = tmp_path / "plugins" / "second"
+    shutil.copytree(copy, second)
+    status, text = doctor(tmp_path, tmp_path / "plugins")
+    assert status == 1
+    assert "fiftyone.yml lists 'doktor', which no class registers" in text
+    assert "'doctor' is registered but missing from fiftyone.yml" in text
+    assert "is version 0.0.9 but the library in use" in text
+    assert "a second copy at" in text
+
+
+def test_a_machine_without_a_database_server(tmp_path, monkeypatch):
+    from fiftyone_dp2vl import doctor as module
+
+    monkeypatch.setattr(module, "find_mongod", lambda: None)
+    monkeypatch.delenv("FIFTYONE_DATABASE_URI", raising=False)
+    assert not module.has_database()
+    (found,) = list(module._fiftyone())
+    assert found.state == module.PROBLEM
+    assert "no mongod" in found.finding
+    monkeypatch.setenv("FIFTYONE_DATABASE_URI", "mongodb://localhost:27017")
+    assert module.has_database()
+
+
+def test_a_check_that_fails_does_not_hide_the_others(monkeypatch):
+    from fiftyone_dp2vl import doctor as module
+
+    def _torch():
+        raise RuntimeError("the driver is\nvery old")
+        yield
+
+    monkeypatch.setattr(module, "_LOOKS", (_torch, module._disk))
+    first, second = module.run_checks()
+    assert (first.name, first.finding) == ("torch", "could not be checked: the driver is")
+    assert second.name == "disk"
+    assert not module.healthy([first, second])
+
+
+def test_the_operator_says_the_same(server):
+    data = {"operator_uri": "@dp2vl/fiftyone_dp2vl/doctor", "params": {}}
+    answer = server.post("/operators/execute", json=data).json()
+    names = [check["name"] for check in answer["result"]["checks"]]
+    assert {"library", "torch", "disk", "FiftyOne", "database server", "plugin"} <= set(names)
