@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..errors import ConfigError
 from .arrays import Labels, Matrix, as_labels, as_matrix, normalized
@@ -28,11 +29,14 @@ class ProbeResult:
         truth: (N,) the person on each query photo
         answers: (N,) the person that the probe named
         people: how many names the probe could choose from
+        least: (N,) the person that the probe held for the least likely, or None where it ranks
+            nobody
     """
 
     truth: Labels
     answers: Labels
     people: int
+    least: Labels | None = None
 
     @property
     def correct(self) -> Matrix:
@@ -42,7 +46,18 @@ class ProbeResult:
     @property
     def accuracy(self) -> float:
         """Share of right answers, averaged within each person first, in [0, 1]."""
-        right = self.correct
+        return self._share(self.correct)
+
+    @property
+    def inverted_accuracy(self) -> float | None:
+        """Accuracy of an attacker who names the *least* likely person instead, in [0, 1].
+
+        A protection that pushes photos away from their own person makes the own name the least
+        likely one. Direct accuracy is then below chance, and whoever knows that reads it off.
+        """
+        return None if self.least is None else self._share(self.truth == self.least)
+
+    def _share(self, right: NDArray[Any]) -> float:
         return float(np.mean([right[self.truth == who].mean() for who in np.unique(self.truth)]))
 
     @property
@@ -98,8 +113,12 @@ def identity_probe(
     scaler = StandardScaler().fit(train_x)
     model = LogisticRegression(C=strength, max_iter=2000)
     model.fit(scaler.transform(train_x), train_y)
-    answers = np.asarray(model.predict(scaler.transform(query_x)), dtype=np.str_)
-    return ProbeResult(query_y, answers, len(model.classes_))
+    names = np.asarray(model.classes_, dtype=np.str_)
+    # probabilities and not scores: with two people scores are one column only
+    likely = model.predict_proba(scaler.transform(query_x))
+    return ProbeResult(
+        query_y, names[likely.argmax(axis=1)], len(names), names[likely.argmin(axis=1)]
+    )
 
 
 def knn_probe(
@@ -146,7 +165,9 @@ def class_mean_probe(
     names = np.unique(train_y)
     means = np.stack([train_x[train_y == name].mean(axis=0) - centre for name in names])
     cosine = normalized(query_x - centre) @ normalized(means).T
-    return ProbeResult(query_y, names[cosine.argmax(axis=1)], len(names))
+    return ProbeResult(
+        query_y, names[cosine.argmax(axis=1)], len(names), names[cosine.argmin(axis=1)]
+    )
 
 
 PROBES = {"linear": identity_probe, "knn": knn_probe, "class_mean": class_mean_probe}

@@ -28,6 +28,7 @@ _WORDS = {
     "identity_probe": "identity probe",
     "knn_probe": "kNN probe",
     "class_mean_probe": "class-mean probe",
+    "inverted_class_mean_probe": "inverted class-mean probe",
     "ssim": "SSIM",
     "psnr": "PSNR",
     "linf": "L∞",

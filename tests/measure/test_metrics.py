@@ -71,6 +71,19 @@ def test_commonest_wrong_share_counts_the_consistent_wrong_name():
     assert measure.commonest_wrong_share(truth, answers) == 0.5
 
 
+def test_inverted_attacker_reads_what_was_pushed_away():
+    """Photos mirrored at everybody's mean: the own name is the least likely one."""
+    train, people = people_features(0.1, 6, 1)
+    query, truth = people_features(0.1, 4, 2)
+    mirrored = 2 * train.mean(axis=0) - train
+    for probe in (measure.identity_probe, measure.class_mean_probe):
+        result = probe(mirrored, people, query, truth)
+        assert result.accuracy == 0.0
+        assert result.inverted_accuracy > 0.9
+        assert probe(train, people, query, truth).inverted_accuracy == 0.0
+    assert measure.knn_probe(train, people, query, truth).inverted_accuracy is None
+
+
 def test_expected_commonest_share_by_hand():
     # 1 query, 20 people: 19 guesses in 20 are wrong and each is its own commonest
     assert abs(measure.expected_commonest_share(1, 20) - 0.95) < 0.02

@@ -47,7 +47,7 @@ def measure_leak(
 
     Returns:
         ``album``: its digest; ``truth``: names; ``people``: how many there are; ``answers``:
-        space -> probe -> names
+        space -> probe -> names; ``least``: the same, of whom the probe held least likely
     """
     people = [shot.person for shot in album.share]
     truth = [shot.person for shot in album.query]
@@ -57,16 +57,20 @@ def measure_leak(
         train = embed_files(shared, workshop.encoder(encoder), change=change)
     query = workshop.features([shot.path for shot in album.query], encoder)
     answers: dict[str, dict[str, list[str]]] = {}
+    least: dict[str, dict[str, list[str]]] = {}
     for space in SPACES:
-        answers[space] = {}
+        answers[space], least[space] = {}, {}
         for name, probe in PROBES.items():
             result = probe(train.space(space), people, query.space(space), truth)
             answers[space][name] = [str(answer) for answer in result.answers]
+            if result.least is not None:
+                least[space][name] = [str(answer) for answer in result.least]
     return {
         "album": album.digest,
         "truth": truth,
         "people": len(set(people)),
         "answers": answers,
+        "least": least,
     }
 
 
@@ -90,7 +94,7 @@ def measure_shift(
     for space in SPACES:
         before, after = first.space(space), second.space(space)
         natural = natural_cosine(before, people)
-        apart = linear_separability(before, after, people)
+        apart = linear_separability(before, after)
         mmd = mmd_test(before, after, paired=True)
         groups = ["clean"] * len(before) + ["protected"] * len(after)
         result[space] = {

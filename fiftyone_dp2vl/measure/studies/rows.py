@@ -24,6 +24,9 @@ __all__ = [
 
 PROBE_FIGURES = {"linear": "identity_probe", "knn": "knn_probe", "class_mean": "class_mean_probe"}
 
+INVERTED_FIGURES = {"linear": "inverted_probe", "class_mean": "inverted_class_mean_probe"}
+"""An attacker who names the least likely person; see ``ProbeResult.inverted_accuracy``."""
+
 Raw = Mapping[str, Any]
 
 
@@ -81,37 +84,41 @@ def leak_rows(results: Sequence[Raw], conditions: Mapping[str, str]) -> list[Row
     for space in results[0]["answers"]:
         where = {**conditions, "features": space}
         for probe, figure in PROBE_FIGURES.items():
-            correct: list[float] = []
-            people: list[str] = []
-            repetitions: list[int] = []
-            wrong: list[float] = []
-            wrong_people: list[str] = []
-            wrong_repetitions: list[int] = []
-            for index, raw in enumerate(results):
-                truth, answers = raw["truth"], raw["answers"][space][probe]
-                correct += [float(a == b) for a, b in zip(truth, answers, strict=True)]
-                people += _known(raw, truth)
-                repetitions += [index] * len(truth)
-                shares = commonest_wrong_shares(truth, answers)
-                wrong += shares.values()
-                wrong_people += _known(raw, shares)
-                wrong_repetitions += [index] * len(shares)
-            rows.append(
-                mean_row(figure, correct, people, repetitions, unit="share", conditions=where)
-            )
-            if probe == "linear":
-                # the largest of few counts is skewed: people are resampled, not their queries
-                rows.append(
-                    mean_row(
-                        "commonest_wrong",
-                        wrong,
-                        wrong_people,
-                        wrong_repetitions,
-                        unit="share",
-                        conditions=where,
-                    )
-                )
+            rows.append(_accuracy_row(figure, results, "answers", space, probe, where))
+        for probe, figure in INVERTED_FIGURES.items():
+            rows.append(_accuracy_row(figure, results, "least", space, probe, where))
+        shares = [
+            (_known(raw, [person])[0], share, index)
+            for index, raw in enumerate(results)
+            for person, share in commonest_wrong_shares(
+                raw["truth"], raw["answers"][space]["linear"]
+            ).items()
+        ]
+        # the largest of few counts is skewed: people are resampled, not their queries
+        people, values, repetitions = zip(*shares, strict=True)
+        rows.append(
+            mean_row("commonest_wrong", values, people, repetitions, unit="share", conditions=where)
+        )
     return rows
+
+
+def _accuracy_row(
+    figure: str,
+    results: Sequence[Raw],
+    kind: str,
+    space: str,
+    probe: str,
+    conditions: Mapping[str, str],
+) -> Row:
+    correct: list[float] = []
+    people: list[str] = []
+    repetitions: list[int] = []
+    for index, raw in enumerate(results):
+        truth, named = raw["truth"], raw[kind][space][probe]
+        correct += [float(a == b) for a, b in zip(truth, named, strict=True)]
+        people += _known(raw, truth)
+        repetitions += [index] * len(truth)
+    return mean_row(figure, correct, people, repetitions, unit="share", conditions=conditions)
 
 
 def change_rows(
