@@ -84,7 +84,7 @@ def embed_files(
     import torch
 
     pooled, tokens = [], []
-    with torch.inference_mode():
+    with torch.no_grad():
         for batch in _batches(paths, encoder, change, batch_size):
             features = encoder(batch)
             pooled.append(features.pooled.double().cpu().numpy())
@@ -106,7 +106,7 @@ def paired_token_cosines(
     import torch
 
     cosines = []
-    with torch.inference_mode():
+    with torch.no_grad():
         both = (_batches(paths, encoder, None, batch_size) for paths in (before, after))
         for first, second in zip(*both, strict=True):
             a, b = encoder(first), encoder(second)
