@@ -126,7 +126,8 @@ class ProtectionConfig(_Config):
             twice the side of the largest surrogate input
         lanes: photos optimised side by side in one forward pass; groups are always filled up to
             it, so that a photo's result does not depend on its batch mates
-        precision: ``"fp32"``, ``"bf16"`` (encoder blocks only) or ``"auto"`` (bf16 on CUDA)
+        precision: ``"fp32"``, ``"bf16"`` (encoder blocks only) or ``"auto"`` (bf16 where the
+            device has units for it)
         seed: seed of everything random
     """
 

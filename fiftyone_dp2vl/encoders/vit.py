@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from ..errors import ConfigError, DP2VLError
 from .base import Encoder, Features, PreprocessSpec
+from .patches import read_patches_by_matmul
 from .processor import processor_spec, read_processor, with_mode
 from .registry import EncoderRequest
 from .weights import find_model, load_strictly, read_config, read_license, read_tensors
@@ -25,6 +26,8 @@ __all__ = ["TYPES", "ViTEncoder", "build_tower", "load_vit"]
 
 LAST = "last"
 """The layer that is the tower's output: after the last block and, where it has one, its norm."""
+
+_FEW_TOKENS = 256
 
 
 @dataclass(frozen=True)
@@ -111,6 +114,8 @@ class ViTEncoder(Encoder):
         self._skip = parts.extra(config) if skip is None else skip
         self._stretch = spec.size is not None and not _fits(config, spec.size)
         self._kind = family
+        self._attention = config._attn_implementation
+        read_patches_by_matmul(tower.embeddings)
         self.freeze()
 
     def _embed(self, inputs: Tensor) -> Tensor:
@@ -122,12 +127,23 @@ class ViTEncoder(Encoder):
             hidden = _part(self.tower, self._parts.before)(hidden)
         return hidden  # type: ignore[no-any-return]
 
+    def _choose_attention(self, inputs: Tensor) -> None:
+        """Takes plain attention for few tokens on a CPU.
+
+        There the fused kernel's gradient is slower in bfloat16, and no faster in float32.
+        """
+        patch = self.tower.config.patch_size
+        few = inputs.shape[-2] * inputs.shape[-1] <= _FEW_TOKENS * patch * patch
+        plain = inputs.device.type == "cpu" and few
+        self.tower.config._attn_implementation = "eager" if plain else self._attention
+
     def encode(self, inputs: Tensor) -> Features:
         """Returns the features of preprocessed photos.
 
         Args:
             inputs: float32 (B, 3, h, w)
         """
+        self._choose_attention(inputs)
         # In bfloat16 one level of 8 bits is two steps: the patches are embedded in float32.
         with torch.autocast(inputs.device.type, enabled=False):
             hidden = self._embed(inputs.float())

@@ -240,7 +240,7 @@ class _Loop:
 
     def _precision(self) -> AbstractContextManager[object]:
         wanted = self.config.precision
-        if wanted == "bf16" or (wanted == "auto" and self.device.type == "cuda"):
+        if wanted == "bf16" or (wanted == "auto" and _multiplies_bfloat16(self.device)):
             return torch.autocast(self.device.type, dtype=torch.bfloat16)
         return nullcontext()
 
@@ -277,6 +277,14 @@ class _Loop:
             )
             total = total + self.config.pooled_weight * loss
         return total
+
+
+def _multiplies_bfloat16(device: torch.device) -> bool:
+    """Whether a device has units for it; elsewhere bfloat16 is emulated and slower."""
+    if device.type == "cpu":
+        supported = getattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)
+        return bool(supported())
+    return device.type == "cuda"
 
 
 def _to(place: Place, device: torch.device) -> Place:

@@ -71,8 +71,8 @@ def to_grid(pixels: npt.NDArray[np.uint8], grid_pixels: int) -> Tensor:
     """
     height, width = pixels.shape[:2]
     size = grid_size(height, width, grid_pixels)
-    image = torch.from_numpy(np.ascontiguousarray(pixels.reshape(height, width, -1)))
-    image = image.permute(2, 0, 1).float().div_(255)
+    planes = pixels.reshape(height, width, -1).transpose(2, 0, 1)
+    image = torch.from_numpy(planes.astype(np.float32)).div_(255)
     if size == (height, width):
         return image
     resized = F.interpolate(

@@ -97,17 +97,21 @@ def _resize(images: Tensor, strength: Tensor, noise: Sequence[Tensor]) -> Tensor
 
 @register_transform("blur", low=0, high=8, meaning="Gaussian sigma in grid pixels")
 def _blur(images: Tensor, strength: Tensor, noise: Sequence[Tensor]) -> Tensor:
-    batch, channels, height, width = images.shape
-    radius = max(1, math.ceil(3 * float(strength.max())))
-    radius = min(radius, height - 1, width - 1)
-    offsets = torch.arange(-radius, radius + 1, dtype=torch.float32, device=images.device)
-    kernel = torch.exp(-0.5 * (offsets / strength.clamp(min=1e-3)[:, None]) ** 2)
-    kernel = (kernel / kernel.sum(dim=1, keepdim=True)).repeat_interleave(channels, dim=0)
-    flat = images.reshape(1, batch * channels, height, width)
-    flat = F.pad(flat, (radius,) * 4, mode="reflect")
-    flat = F.conv2d(flat, kernel[:, None, :, None], groups=batch * channels)
-    flat = F.conv2d(flat, kernel[:, None, None, :], groups=batch * channels)
-    return flat.reshape(batch, channels, height, width)
+    # one by one: a common kernel would have the width of the strongest photo in the batch
+    return torch.cat(
+        [_blur_one(image[None], s) for image, s in zip(images, strength.tolist(), strict=True)]
+    )
+
+
+def _blur_one(image: Tensor, sigma: float) -> Tensor:
+    channels, height, width = image.shape[1:]
+    radius = min(max(1, math.ceil(3 * sigma)), height - 1, width - 1)
+    offsets = torch.arange(-radius, radius + 1, dtype=torch.float32, device=image.device)
+    kernel = torch.exp(-0.5 * (offsets / max(sigma, 1e-3)) ** 2)
+    kernel = (kernel / kernel.sum()).expand(channels, 1, -1)
+    padded = F.pad(image, (radius,) * 4, mode="reflect")
+    blurred = F.conv2d(padded, kernel[..., None], groups=channels)
+    return F.conv2d(blurred, kernel[:, :, None], groups=channels)
 
 
 @register_transform("noise", low=0, high=64, meaning="Gaussian sigma in 1/255", needs_noise=True)
