@@ -21,6 +21,8 @@ class UnsupportedModeError(Exception):
 def to_srgb(image: Image.Image) -> tuple[Image.Image, list[str]]:
     """Returns a decoded image in mode L, LA, RGB or RGBA, and what had to be assumed.
 
+    The result is the image itself where nothing has to be done.
+
     Alpha is carried over untouched; colour management sees the colours alone. A gray photo stays
     gray whatever its profile.
 
@@ -91,17 +93,17 @@ def _managed(
     if profile is None:
         if image.mode == "CMYK":
             notes.append("CMYK without a colour profile was converted by formula")
-        return image.copy() if image.mode in ("L", "RGB") else image.convert("RGB")
+        return image if image.mode in ("L", "RGB") else image.convert("RGB")
     try:
         if image.mode == "L":
             return _gray(image, profile)
         transform = _transform(profile, image.mode)
         if image.mode == "RGB" and _is_srgb(transform):
-            return image.copy()
+            return image
         return transform.apply(image)
     except ImageCms.PyCMSError:
         notes.append("the colour profile cannot be used; sRGB was assumed")
-        return image.copy() if image.mode == "L" else image.convert("RGB")
+        return image if image.mode == "L" else image.convert("RGB")
 
 
 def _transform(profile: ImageCms.ImageCmsProfile, mode: str) -> ImageCms.ImageCmsTransform:

@@ -83,13 +83,13 @@ def read_photo(path: str | os.PathLike[str], *, max_pixels: int = MAX_PIXELS) ->
             raise
         except Exception as error:  # decoders raise a dozen types for damaged data
             raise refusal(_reason(error), path) from error
-    if orientation in _UPRIGHT:
-        shown = shown.transpose(_UPRIGHT[orientation])
-    channels = np.array(shown)
+        if orientation in _UPRIGHT:
+            shown = shown.transpose(_UPRIGHT[orientation])
+        channels = np.array(shown)
     alpha = None
-    if shown.mode in ("LA", "RGBA"):
+    if channels.ndim == 3 and channels.shape[2] in (2, 4):
         alpha = np.ascontiguousarray(channels[..., -1])
-        channels = np.ascontiguousarray(channels[..., 0 if shown.mode == "LA" else slice(3)])
+        channels = np.ascontiguousarray(channels[..., 0 if channels.shape[2] == 2 else slice(3)])
     return Photo(
         pixels=channels,
         alpha=alpha,

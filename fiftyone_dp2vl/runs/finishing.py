@@ -133,8 +133,9 @@ class Finisher:
             )
 
     @torch.no_grad()
-    def _pair(self, encoder: Encoder, photo: Photo, back: Photo) -> Any:
-        return encoder.preprocess([_rgb(p.pixels, encoder.device) for p in (photo, back)])
+    def _pair(self, encoder: Encoder, photo: Photo, back: Photo) -> list[Any]:
+        # one after the other: the floats of a 12-megapixel photo are 144 MB
+        return [encoder.preprocess([_rgb(p.pixels, encoder.device)]) for p in (photo, back)]
 
 
 @torch.no_grad()
@@ -149,7 +150,7 @@ def measured(finished: Finished, names: Sequence[str], encoders: Sequence[Encode
     if not finished.inputs:
         return finished.record
     cosines = {
-        name: _cosines(encoder.encode(pair))
+        name: _cosines(encoder.encode(pair[0]), encoder.encode(pair[1]))
         for name, encoder, pair in zip(names, encoders, finished.inputs, strict=True)
     }
     return replace(finished.record, cosines=cosines)
@@ -206,9 +207,9 @@ def _rgb(pixels: NDArray[np.uint8], device: torch.device) -> Tensor:
     return image.float().div_(255)
 
 
-def _cosines(pair: Features) -> Cosines:
-    tokens = F.cosine_similarity(pair.tokens[0].float(), pair.tokens[1].float(), dim=-1)
-    if pair.mask is not None:
-        tokens = tokens[pair.mask[0]]
-    pooled = F.cosine_similarity(pair.pooled[0].float(), pair.pooled[1].float(), dim=-1)
+def _cosines(clean: Features, moved: Features) -> Cosines:
+    tokens = F.cosine_similarity(clean.tokens[0].float(), moved.tokens[0].float(), dim=-1)
+    if clean.mask is not None:
+        tokens = tokens[clean.mask[0]]
+    pooled = F.cosine_similarity(clean.pooled[0].float(), moved.pooled[0].float(), dim=-1)
     return Cosines(round(float(tokens.mean()), 6), round(float(pooled), 6))

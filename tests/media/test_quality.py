@@ -76,9 +76,9 @@ def test_refusals() -> None:
 def test_twelve_megapixels_are_quick_and_small() -> None:
     original, written = _pair(3000, 4000)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    start = time.perf_counter()
+    start = time.thread_time()  # what others do on the machine does not count
     compare(original, written)
-    assert time.perf_counter() - start < 10
+    assert time.thread_time() - start < 5
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 200_000  # kB
 
 

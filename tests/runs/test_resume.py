@@ -191,7 +191,8 @@ def test_tampered_journal_and_targets(items: list[PhotoItem], run: Runner) -> No
     journal.write_text(text)
     targets = result.directory / "targets.safetensors"
     data = targets.read_bytes()
-    targets.write_bytes(data[:-1] + bytes([data[-1] ^ 1]))
+    middle = len(data) // 2  # among the numbers, not among the names
+    targets.write_bytes(data[:middle] + bytes([data[middle] ^ 1]) + data[middle + 1 :])
     with pytest.raises(RunError, match="not the file that this run was begun with"):
         run(items)
     targets.write_bytes(data[:100])
