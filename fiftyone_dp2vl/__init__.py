@@ -1,9 +1,65 @@
 """Protects photo sets against identity-affiliation learning by vision-language models.
 
 Heavy dependencies (torch, transformers, FiftyOne) are imported when first needed, so that
-``import fiftyone_dp2vl`` is cheap and the core works without FiftyOne installed.
+``import fiftyone_dp2vl`` is cheap and the core works without FiftyOne installed. What is listed in
+``__all__`` is imported from its room when it is first asked for.
 """
 
 from __future__ import annotations
 
+import importlib
+from typing import TYPE_CHECKING, Any
+
 __version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from .benchmark import generate_benchmark as generate_benchmark
+    from .config import (
+        OutputConfig as OutputConfig,
+        ProtectionConfig as ProtectionConfig,
+        SelectionConfig as SelectionConfig,
+    )
+    from .encoders import (
+        list_encoders as list_encoders,
+        load_encoder as load_encoder,
+        register_encoder as register_encoder,
+        wrap_module as wrap_module,
+    )
+    from .protection import list_strategies as list_strategies, protect as protect
+    from .runs import protect_photos as protect_photos
+    from .store import (
+        benchmark_dataset as benchmark_dataset,
+        compute_embeddings as compute_embeddings,
+        delete_run as delete_run,
+        protect_dataset as protect_dataset,
+    )
+
+_ROOMS = {
+    "OutputConfig": "config",
+    "ProtectionConfig": "config",
+    "SelectionConfig": "config",
+    "benchmark_dataset": "store",
+    "compute_embeddings": "store",
+    "delete_run": "store",
+    "generate_benchmark": "benchmark",
+    "list_encoders": "encoders",
+    "list_strategies": "protection",
+    "load_encoder": "encoders",
+    "protect": "protection",
+    "protect_dataset": "store",
+    "protect_photos": "runs",
+    "register_encoder": "encoders",
+    "wrap_module": "encoders",
+}
+
+__all__ = [*_ROOMS, "__version__"]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _ROOMS:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f".{_ROOMS[name]}", __name__), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -16,14 +16,14 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..config import ProtectionConfig
-from ..encoders.base import Encoder, Features
+from ..encoders import Encoder, Features, load_encoder
 from ..errors import ConfigError
 from .grid import levels
 from .optimizers import make_optimizer
 from .randomness import photo_normals
-from .statistics import SPACES
+from .statistics import SPACES, collect_statistics
 from .strategies import Place, Weights, get_strategy
-from .targets import Targets
+from .targets import Targets, fit_targets
 from .transforms import TransformSampler, parse_transform
 
 __all__ = ["Protected", "protect"]
@@ -32,6 +32,7 @@ __all__ = ["Protected", "protect"]
 # mean is lowest, once that mean has forgotten the start
 _SMOOTHING = 0.9
 _BURN_IN = 20
+_AT_ONCE = 16
 
 
 @dataclass(frozen=True)
@@ -52,23 +53,29 @@ class Protected:
 
 def protect(
     images: Sequence[Tensor],
-    config: ProtectionConfig,
+    config: ProtectionConfig | None = None,
     *,
-    encoders: Sequence[Encoder],
-    targets: Targets,
-    keys: Sequence[str],
+    encoders: Sequence[Encoder] | None = None,
+    targets: Targets | None = None,
+    keys: Sequence[str] | None = None,
+    groups: Sequence[str | None] | None = None,
     masks: Sequence[Tensor | None] | None = None,
     on_step: Callable[[int, int], None] | None = None,
 ) -> list[Protected]:
-    """Returns a perturbation for each photo.
+    """Returns a perturbation for each photo: ``image + result.delta`` is the protected photo.
 
     Args:
-        images: photos on their grids, float32 (3, h, w) or, for grayscale, (1, h, w), in [0, 1],
-            of any sizes; see :func:`fiftyone_dp2vl.protection.to_grid`
-        config: what to do
-        encoders: the surrogates, in the order of ``config.encoders``, on one device
-        targets: the run's, from :func:`fiftyone_dp2vl.protection.fit_targets`
-        keys: a stable key of each photo: it seeds what is random about the photo
+        images: photos, float32 (3, h, w) or, for grayscale, (1, h, w), in [0, 1], of any sizes.
+            The perturbation has the size of the image; bring large photos to their grids with
+            :func:`fiftyone_dp2vl.protection.to_grid` first
+        config: what to do; None for the defaults
+        encoders: the surrogates, in the order of ``config.encoders``, on one device; loaded by
+            these names if None
+        targets: the run's, from :func:`fiftyone_dp2vl.protection.fit_targets`; if None, they are
+            computed from these images alone
+        keys: a stable key of each photo: it seeds what is random about the photo; by default its
+            position
+        groups: the person in each photo, where ``targets`` is None
         masks: bool (h, w) or (H, W), True where the photo may change, or None
         on_step: called with (photo-steps done, photo-steps in all); may raise to cancel
 
@@ -77,15 +84,27 @@ def protect(
 
     Raises:
         ConfigError: if the arguments' lengths differ, or a name in the configuration is unknown
+        ModelNotFoundError: if a surrogate is not on this machine
         RunError: if a key is not among the targets'
     """
+    config = config or ProtectionConfig()
+    keys = [str(row) for row in range(len(images))] if keys is None else keys
     if len(images) != len(keys) or (masks is not None and len(masks) != len(images)):
         raise ConfigError("images, keys and masks differ in length: give one of each per photo")
+    if encoders is None:
+        encoders = [load_encoder(name) for name in config.encoders]
     if len(encoders) != len(config.encoders):
         raise ConfigError(
             f"{len(config.encoders)} surrogates are configured and {len(encoders)} were given: "
             "give the encoders of config.encoders in order"
         )
+    if targets is None:
+        batches = [
+            (keys[at : at + _AT_ONCE], images[at : at + _AT_ONCE])
+            for at in range(0, len(images), _AT_ONCE)
+        ]
+        seen = collect_statistics(batches, encoders, names=config.encoders)
+        targets = fit_targets(seen, config, groups)
     masks = list(masks) if masks is not None else [None] * len(images)
     loop = _Loop(config, encoders, targets)
     results: dict[int, Protected] = {}

@@ -170,3 +170,16 @@ def test_without_people_the_photos_are_clustered(photos, encoder):
     targets = fit_targets(statistics, config, None)
     assert 2 <= len(set(targets.own.tolist())) <= len(photos) // 2
     assert all(targets.own != targets.aim)
+
+
+def test_the_defaults_are_the_long_way_round(photos, people, encoder, second_encoder):
+    config = ProtectionConfig(encoders=("small-0",), steps=3)
+    images = list(photos.values())
+    short = protect(images, config, encoders=[encoder], groups=people)
+    keys = [str(row) for row in range(len(images))]
+    statistics = collect_statistics([(keys, images)], [encoder])
+    targets = fit_targets(statistics, config, people)
+    long = protect(images, config, encoders=[encoder], targets=targets, keys=keys)
+    assert all(torch.equal(a.delta, b.delta) for a, b in zip(short, long, strict=True))
+    with pytest.raises(ConfigError, match="1 surrogates are configured and 2 were given"):
+        protect(images, config, encoders=[encoder, second_encoder])
