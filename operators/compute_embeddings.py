@@ -8,7 +8,7 @@ from typing import Any
 import fiftyone.operators as foo
 import fiftyone.operators.types as types
 
-from fiftyone_dp2vl.errors import DP2VLError
+from fiftyone_dp2vl.errors import ConfigError, DP2VLError
 from fiftyone_dp2vl.store.names import clean_field
 from fiftyone_dp2vl.store.photos import view_problem
 
@@ -114,7 +114,13 @@ class ComputeEmbeddings(foo.Operator):
 
         Returns:
             the field's name; with ``delegate``, FiftyOne's execution result
+
+        Raises:
+            ConfigError: if the view or the encoder will not do
         """
+        problem = view_problem(samples.view()) or encoder_problem(encoder)
+        if problem is not None:
+            raise ConfigError(problem)
         params = {"encoder": encoder, "batch_size": batch_size, "overwrite": overwrite}
         if field is not None:
             params["field"] = field

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 from typing import Any
 
@@ -9,7 +10,7 @@ import fiftyone as fo
 import fiftyone.operators as foo
 import fiftyone.operators.types as types
 
-from fiftyone_dp2vl.errors import DP2VLError
+from fiftyone_dp2vl.errors import ConfigError, DP2VLError
 from fiftyone_dp2vl.store.photos import view_problem
 from fiftyone_dp2vl.store.records import load_run, next_run_name
 
@@ -106,19 +107,25 @@ class Protect(foo.Operator):
         Returns:
             the run's record as a dictionary; with ``delegate``, FiftyOne's execution result, and
             in a notebook, where an event loop runs already, an ``asyncio.Task``
+
+        Raises:
+            ConfigError: if the view or a setting will not do
         """
-        run = run or next_run_name(samples)
-        if "epsilon" in settings:  # in the form it is a text, so that it may be a name
-            settings["epsilon"] = str(settings["epsilon"])
+        view = samples.view()
+        params = {"run": run or next_run_name(samples), **settings}
+        if "epsilon" in params:  # in the form it is a text, so that it may be a name
+            params["epsilon"] = str(params["epsilon"])
+        # FiftyOne would say it too, as a traceback in an ExecutionError
+        filepath_field = said(params, "filepath_field", "filepath")
+        problem = view_problem(view, filepath_field) or first_problem(view, params)
+        if problem is not None:
+            raise ConfigError(problem)
         result = foo.execute_operator(
-            self.uri,
-            view=samples.view(),
-            params={"run": run, **settings},
-            request_delegation=delegate,
+            self.uri, view=view, params=params, request_delegation=delegate
         )
-        if delegate or not isinstance(result, foo.ExecutionResult):
+        if delegate or isinstance(result, asyncio.Task):
             return result
-        return load_run(samples, run).to_dict()
+        return load_run(samples, params["run"]).to_dict()
 
 
 def _too_little(cost: Any) -> str:

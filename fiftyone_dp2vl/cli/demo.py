@@ -34,7 +34,15 @@ def run(args: argparse.Namespace) -> int:
     root = args.directory.expanduser().resolve()
     _own_environment(root)
     import fiftyone as fo
+    from fiftyone.core.service import ServiceListenTimeout
 
+    try:
+        fo.list_datasets()
+    except ServiceListenTimeout as error:
+        raise DP2VLError(
+            "FiftyOne's database server did not answer within a minute, as happens on a busy "
+            "machine: run the command again"
+        ) from error
     if not args.open:
         began = time.monotonic()
         dataset = _dataset(root, args.people)

@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING, Any
 from ..errors import Cancelled, ConfigError, DP2VLError, RunError
 from ..media.places import check_output_folder
 from ..runs import PhotoItem, PhotoRecord, Progress, RunResult, protect_photos
+from ..runs.manifest import MANIFEST
 from .embeddings import compute_embeddings, default_device
 from .masks import label_masks
 from .names import RunNames, check_run_name
 from .photos import group_values, require_photos
 from .plots import register_plots
-from .records import ProtectionRun, list_runs, next_run_name, now, save_run
+from .records import ProtectionRun, forget_run, list_runs, next_run_name, now, save_run
 from .settings import Settings, split_settings
 
 if TYPE_CHECKING:
@@ -143,9 +144,12 @@ def protect_dataset(
         keys = _store_plots(view, names)
         _offer_media_field(dataset, names.path)
     except BaseException as error:
-        # a run that a changed setting was refused to must keep the record that it began with
-        kept = earlier if earlier is not None else record
-        save_run(dataset, kept, state="stopped", error=_sentence(error))
+        if earlier is None and not (directory / MANIFEST).is_file():
+            forget_run(dataset, record)  # it never began: there is nothing to resume or delete
+        else:
+            # a call that was refused for changed settings leaves the record that the run began with
+            kept = earlier if earlier is not None else record
+            save_run(dataset, kept, state="stopped", error=_sentence(error))
         raise
     return save_run(
         dataset,
@@ -192,7 +196,7 @@ def output_problem(view: Any, run: str, output_dir: str | None, filepath_field: 
     directory = Path(output_dir or default_output_dir(view._root_dataset, run)).expanduser()
     parent = next((p for p in (directory, *directory.parents) if p.exists()), directory)
     if not parent.is_dir() or not os.access(parent, os.W_OK):
-        return f"no permission to write to {directory}: choose another folder"
+        return f"files cannot be written to {directory}: choose another folder"
     try:
         check_output_folder(directory, view.limit(_CHECKED_SOURCES).values(filepath_field))
     except RunError as error:

@@ -83,7 +83,9 @@ class ProtectionRun:
         """Returns the record as plain JSON values."""
         # through JSON: what comes from the database are documents that only look like dictionaries
         configs = ("protection", "selection", "output")
-        plain = {k: getattr(self, k).to_dict() if k in configs else v for k, v in vars(self).items()}
+        plain = {
+            k: getattr(self, k).to_dict() if k in configs else v for k, v in vars(self).items()
+        }
         data: dict[str, Any] = json.loads(json.dumps(plain))
         return data
 

@@ -9,6 +9,7 @@ import fiftyone.operators as foo
 import pytest
 from fiftyone.operators.executor import ExecutionError
 
+from fiftyone_dp2vl.errors import ConfigError
 from fiftyone_dp2vl.store import list_runs, load_run
 
 URI = "@dp2vl/fiftyone_dp2vl/"
@@ -54,7 +55,7 @@ class TestTheAppsForm:
             ({"steps": 0}, "steps is 0: give at least 1"),
             ({"encoders": ["nothing"]}, "no encoder is called 'nothing'"),
             ({"encoders": ["local:/no/such/folder"]}, "a folder that does not exist"),
-            ({"output_dir": "/proc/out"}, "no permission to write to /proc/out"),
+            ({"output_dir": "/dev/null/out"}, "files cannot be written to /dev/null/out"),
             ({"group_field": "nobody"}, "no field 'nobody' on the dataset"),
             ({"mask_field": "identity"}, "'identity' is of type StringField"),
         ],
@@ -148,10 +149,13 @@ class TestFromPython:
 
     def test_what_is_wrong_is_said(self, dataset, fast):
         operator = foo.get_operator(URI + "protect")
-        with pytest.raises(ExecutionError, match="give a share from 0 to 1"):
+        with pytest.raises(ConfigError, match="give a share from 0 to 1"):
             operator(dataset, ratio=1.5, **fast)
-        with pytest.raises(ExecutionError, match="unknown setting 'ratoi'"):
+        with pytest.raises(ConfigError, match="unknown setting 'ratoi'"):
             operator(dataset, ratoi=0.5, **fast)
+        params = {**fast, "ratio": 1.5}
+        with pytest.raises(ExecutionError, match="Path: ratio"):
+            foo.execute_operator(URI + "protect", dataset=dataset, params=params)
         assert list_runs(dataset) == []
 
     def test_embeddings_and_deletion(self, dataset, fast, tiny_encoder):
@@ -168,7 +172,7 @@ class TestFromPython:
 
         dataset = fo.Dataset()
         dataset.add_samples([fo.Sample(filepath="/nowhere/film.mp4")])
-        with pytest.raises(ExecutionError, match="videos cannot be protected"):
+        with pytest.raises(ConfigError, match="videos cannot be protected"):
             foo.get_operator(URI + "protect")(dataset, **quick)
         dataset.delete()
 

@@ -213,7 +213,8 @@ def test_a_photo_that_cannot_be_read_is_recorded_and_the_run_goes_on(
 ):
     import fiftyone as fo
 
-    broken = tmp_path / "broken.png"
+    broken = tmp_path / "more" / "broken.png"
+    broken.parent.mkdir()
     broken.write_bytes((photo_folder / "photo00.png").read_bytes()[:200])
     dataset.add_samples([fo.Sample(filepath=str(broken), identity="ada")])
     record = protect_dataset(dataset, "one", output_dir=str(tmp_path / "out"), **quick)
@@ -298,7 +299,9 @@ class TestViewsThatCannotBeProtected:
     def test_patches(self, dataset, quick):
         import fiftyone as fo
 
-        box = fo.Detection(label="face", bounding_box=[0.1, 0.1, 0.5, 0.5])
-        dataset.set_values("faces", [fo.Detections(detections=[box]) for _ in range(12)])
+        def face():
+            return fo.Detection(label="face", bounding_box=[0.1, 0.1, 0.5, 0.5])
+
+        dataset.set_values("faces", [fo.Detections(detections=[face()]) for _ in range(12)])
         with pytest.raises(ConfigError, match="use the view of the whole photos"):
             protect_dataset(dataset.to_patches("faces"), "one", **quick)
