@@ -209,12 +209,12 @@ class ItemList:
         moved = sorted(
             key for key, group in zip(keys, groups, strict=True) if old.get(key, group) != group
         )
-        for what, some in (("were added", added), ("are in another group", moved)):
+        for what, some in (("added", added), ("put in another group", moved)):
             if some:
                 names = ", ".join(some[:3]) + (", ..." if len(some) > 3 else "")
                 raise RunError(
-                    f"{len(some)} photos {what} since the run began ({names}): choose another "
-                    "folder to start a new run"
+                    f"since the run began photos were {what} ({len(some)}: {names}): choose "
+                    "another folder to start a new run"
                 )
 
 

@@ -341,3 +341,20 @@ def test_name_and_suffix_do_not_matter(tmp_path: Path, scene: Image.Image) -> No
     photo = read_photo(tmp_path / "wrong.jpg")
     assert photo.source is not None
     assert photo.source.format == "PNG"
+
+
+@pytest.mark.parametrize("suffix", ["jpg", "png", "webp", "tif", "gif", "jp2", "bmp"])
+def test_damaged_bytes_are_read_or_refused(tmp_path: Path, scene: Image.Image, suffix: str) -> None:
+    path = tmp_path / f"a.{suffix}"
+    extra = {"exif": Image.Exif()} if suffix in ("jpg", "png", "webp") else {}
+    if extra:
+        extra["exif"][0x0112] = 6
+    scene.save(path, **extra)
+    data = path.read_bytes()
+    rng = np.random.default_rng(11)
+    for _ in range(60):
+        damaged = bytearray(data)
+        for place in rng.integers(0, len(data), 4):
+            damaged[place] = rng.integers(256)
+        path.write_bytes(damaged)
+        assert _code(path) in {"read", *REFUSALS}

@@ -78,7 +78,7 @@ def test_photos_that_came_later_are_refused(
     tmp_path: Path, items: list[PhotoItem], run: Runner
 ) -> None:
     run(items[:9])
-    with pytest.raises(RunError, match=r"1 photos were added since the run began \(photo09\)"):
+    with pytest.raises(RunError, match=r"photos were added \(1: photo09\)"):
         run(items)
     with pytest.raises(RunError, match="another group"):
         run([replace(items[0], group="somebody else"), *items[1:9]])
