@@ -146,8 +146,9 @@ def protect_dataset(
     except BaseException as error:
         if earlier is None and not (directory / MANIFEST).is_file():
             forget_run(dataset, record)  # it never began: there is nothing to resume or delete
-        else:
-            # a call that was refused for changed settings leaves the record that the run began with
+        elif earlier is None or not isinstance(error, RunError):
+            # a call that was refused, for other settings or because the run is at work in another
+            # process, must not change the record that the run began with
             kept = earlier if earlier is not None else record
             save_run(dataset, kept, state="stopped", error=_sentence(error))
         raise
