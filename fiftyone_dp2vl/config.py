@@ -134,9 +134,9 @@ class ProtectionConfig(_Config):
     _what: ClassVar[str] = "protection"
 
     encoders: tuple[str, ...] = ("embedded",)
-    strategy: str = "mislead"
+    strategy: str = "swap"
     epsilon: float = BUDGETS["standard"]
-    steps: int = 100
+    steps: int = 60
     optimizer: str = "momentum"
     step_size: float = 1.0
     momentum: float = 0.9
@@ -146,7 +146,7 @@ class ProtectionConfig(_Config):
     attract_weight: float = 1.0
     encoders_per_step: int = 0
     crop_scale: float = 1.0
-    transforms: tuple[str, ...] = ()
+    transforms: tuple[str, ...] = ("jpeg:40-95@0.5",)
     grid_pixels: int = 0
     lanes: int = 8
     precision: str = "auto"

@@ -24,10 +24,10 @@ def test_every_setting_changes_the_fingerprint():
     base = ProtectionConfig()
     other = {
         "encoders": ("embedded", "second"),
-        "strategy": "swap",
+        "strategy": "mislead",
         "epsilon": 4,
         "optimizer": "adam",
-        "transforms": ("jpeg:50-95@0.5",),
+        "transforms": (),
         "precision": "fp32",
         "crop_scale": 0.5,
         "momentum": 0.5,

@@ -343,6 +343,22 @@ class Mislead(MisleadOne):
 
 
 @register_strategy
+class Resemble(Mislead):
+    """Toward another person's centre, a different one for each photo, away from nothing.
+
+    L = -attract · mean_t cos(z_t - m, m_j - m). ``mislead`` without its repulsion, which makes the
+    right name the least likely one and so tells it to whoever asks for that; ours.
+    """
+
+    name = "resemble"
+
+    def loss(
+        self, z: Tensor, z0: Tensor, place: Place, own: Tensor, aim: Tensor, weights: Weights
+    ) -> Tensor:
+        return super().loss(z, z0, place, own, aim, Weights(0.0, weights.attract))
+
+
+@register_strategy
 class MisleadShift(Mislead):
     """As ``mislead``, with a shift common to all photos added to the aims.
 
