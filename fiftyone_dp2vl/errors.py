@@ -38,5 +38,5 @@ class RunError(DP2VLError):
     """A run cannot start, resume or finish as asked."""
 
 
-class Cancelled(DP2VLError):
+class Cancelled(DP2VLError):  # noqa: N818  (nothing went wrong)
     """The user cancelled; what was finished is kept and the run can be resumed."""

@@ -19,7 +19,7 @@ COMMANDS: dict[str, str] = {
     "install": "link the plugin into FiftyOne's plugins directory",
     "doctor": "say what is missing or wrong and how to mend it",
 }
-"""Sub-command -> help; each is a module here with ``configure(parser)`` and ``run(args) -> int``."""
+"""Sub-command -> help; each is a module here with ``configure(parser)`` and ``run(args)``."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
