@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -57,9 +57,10 @@ def make_task(encoder: Encoder, config: ProtectionConfig, count: int) -> Task:
 
     Args:
         encoder: the surrogate
-        config: its ``encoders`` name ``encoder``
+        config: its ``encoders`` name ``encoder``; transforms are left out, since PGD has none
         count: photos
     """
+    config = replace(config, transforms=(), crop_scale=1.0)
     photos = make_photos(count)
     pixels = grid_pixels_for(config, [encoder])
     grids = [to_grid(photo.numpy(), pixels) for photo in photos]

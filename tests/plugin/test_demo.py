@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-pytest.importorskip("dicebear_core")
+pytest.importorskip("dicebear")
 pytest.importorskip("resvg_py")
 
 
