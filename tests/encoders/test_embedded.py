@@ -25,7 +25,7 @@ from fiftyone_dp2vl.benchmark import (
 pytest.importorskip("dicebear")
 pytest.importorskip("resvg_py")
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 EMBEDDED = ROOT / "fiftyone_dp2vl" / "models" / "embedded"
 RESULTS = ROOT / "training" / "results"
 FOLDERS = {
