@@ -17,7 +17,15 @@ from fiftyone_dp2vl.encoders import Encoder, Features, PreprocessSpec
 from fiftyone_dp2vl.protection import reference_bank, statistics
 from fiftyone_dp2vl.runs import PhotoItem, RunResult, protect_photos
 
-CONFIG = ProtectionConfig(encoders=("toy",), steps=6, lanes=4, grid_pixels=4096, step_size=2.0)
+CONFIG = ProtectionConfig(
+    encoders=("toy",),
+    strategy="swap",
+    transforms=("jpeg:40-95@0.5",),
+    steps=6,
+    lanes=4,
+    grid_pixels=4096,
+    step_size=2.0,
+)
 
 
 class ToyEncoder(Encoder):

@@ -20,7 +20,7 @@ for count in counts:
     result = protect_photos(
         [PhotoItem(f"k{number}", photo, group=str(number % 2)) for number in range(int(count))],
         Path(runs) / f"run{count}",
-        replace(conftest.CONFIG, steps=1),
+        replace(conftest.CONFIG, steps=1, transforms=()),
         SelectionConfig(),
         OutputConfig(),
         encoders=[conftest.ToyEncoder()],
