@@ -8,11 +8,6 @@ VENV := .venv
 BIN := $(VENV)/bin
 EXTRAS := app,benchmark,bench,open_clip,test,vlm
 
-# A database of the project's own: a user's is never opened by another version of its server.
-export FIFTYONE_DATABASE_DIR ?= $(CURDIR)/.demo/database
-export FIFTYONE_DO_NOT_TRACK ?= true
-export FIFTYONE_DATABASE_VALIDATION ?= false
-
 .DEFAULT_GOAL := help
 .PHONY: help venv demo test lint format figures clean
 

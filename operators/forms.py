@@ -13,13 +13,16 @@ from fiftyone_dp2vl.store.photos import field_kind
 __all__ = ["choices", "encoder_problem", "fields_of", "said", "tell_problem", "unset_to_none"]
 
 
-def tell_problem(inputs: types.Object, name: str, problem: str | None) -> bool:
+def tell_problem(
+    inputs: types.Object, name: str, problem: str | None, *, below: str | None = None
+) -> bool:
     """Shows a problem in the form and keeps it from being executed.
 
     Args:
         inputs: the form
         name: a distinct name of the message
         problem: one sentence, or None where all is well
+        below: the input that it is about, if the form has it; else it comes last
 
     Returns:
         whether there is a problem
@@ -30,6 +33,10 @@ def tell_problem(inputs: types.Object, name: str, problem: str | None) -> bool:
     prop = inputs.view(f"problem_{name}", types.Error(label=shown))
     prop.invalid = True
     prop.error_message = problem
+    if below in inputs.properties:
+        order = [key for key in inputs.properties if inputs.properties[key] is not prop]
+        order.insert(order.index(below) + 1, f"problem_{name}")
+        inputs.properties = {key: inputs.properties[key] for key in order}
     return True
 
 

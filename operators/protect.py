@@ -62,7 +62,8 @@ class Protect(foo.Operator):
         if tell_problem(inputs, "view", view_problem(view, filepath_field)):
             return form
         add_inputs(inputs, view, ctx.params)
-        if not tell_problem(inputs, "settings", first_problem(view, ctx.params)):
+        name, problem = first_problem(view, ctx.params) or (None, None)
+        if not tell_problem(inputs, "settings", problem, below=name):
             cost = estimate_run(view, ctx.params)
             if not tell_problem(inputs, "disk", None if cost.fits else _too_little(cost)):
                 inputs.view("estimate", types.Notice(label=cost.sentence()))
@@ -80,6 +81,7 @@ class Protect(foo.Operator):
                 lambda report, cancel: protect_dataset(
                     view, progress=report, cancel=cancel, **arguments
                 ),
+                phases={"survey": (0.0, 0.1), "protect": (0.1, 0.9), "embed": (0.9, 1.0)},
             )
         except DP2VLError as error:
             yield ctx.ops.notify(str(error), variant="error")
@@ -117,7 +119,9 @@ class Protect(foo.Operator):
             params["epsilon"] = str(params["epsilon"])
         # FiftyOne would say it too, as a traceback in an ExecutionError
         filepath_field = said(params, "filepath_field", "filepath")
-        problem = view_problem(view, filepath_field) or first_problem(view, params)
+        problem = view_problem(view, filepath_field)
+        if problem is None:
+            _, problem = first_problem(view, params) or (None, None)
         if problem is not None:
             raise ConfigError(problem)
         result = foo.execute_operator(

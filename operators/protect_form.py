@@ -52,8 +52,7 @@ def add_inputs(inputs: types.Object, view: Any, params: dict[str, Any]) -> None:
         min=0,
         max=1,
         label="Share of the photos to protect",
-        description="One clean photo of a person can be enough to learn it: 1 protects them all",
-        view=types.SliderView(),
+        description="From 0 to 1. A few clean photos can be enough to learn a person from",
     )
     budget = choices(BUDGETS, own=True)
     inputs.str(
@@ -154,26 +153,33 @@ def settings_of(view: Any, params: dict[str, Any]) -> Settings:
     return split_settings({name: arguments[name] for name in arguments if name in _SETTINGS})
 
 
-def first_problem(view: Any, params: dict[str, Any]) -> str | None:
-    """Returns one sentence that says what is wrong with the parameters, or None."""
+def first_problem(view: Any, params: dict[str, Any]) -> tuple[str, str] | None:
+    """Returns what is wrong with the parameters: an input's name and one sentence; or None."""
     from fiftyone_dp2vl.store.protect import output_problem, run_problem
 
     try:
         arguments = arguments_of(view, params)
-        settings = settings_of(view, params)
         run = check_run_name(arguments["run"])
     except DP2VLError as error:
-        return str(error)
-    dataset = view._root_dataset
-    names = RunNames(run, settings.protection.encoders)
-    problems = (encoder_problem(name) for name in settings.protection.encoders)
-    return (
-        run_problem(dataset, run, names)
-        or next((problem for problem in problems if problem), None)
-        or field_problem(view, arguments.get("group_field"), GROUP_KINDS)
-        or field_problem(view, arguments.get("mask_field"), MASK_KINDS)
-        or output_problem(view, run, arguments.get("output_dir"), _filepath(arguments))
+        return "run", str(error)
+    try:
+        settings = settings_of(view, params)
+    except DP2VLError as error:
+        # the configurations' sentences begin with the setting's name
+        return str(error).split()[0], str(error)
+    encoders = settings.protection.encoders
+    names = RunNames(run, encoders)
+    found = (
+        ("run", run_problem(view._root_dataset, run, names)),
+        ("encoders", next(filter(None, map(encoder_problem, encoders)), None)),
+        ("group_field", field_problem(view, arguments.get("group_field"), GROUP_KINDS)),
+        ("mask_field", field_problem(view, arguments.get("mask_field"), MASK_KINDS)),
+        (
+            "output_dir",
+            output_problem(view, run, arguments.get("output_dir"), _filepath(arguments)),
+        ),
     )
+    return next(((name, problem) for name, problem in found if problem), None)
 
 
 def estimate_run(view: Any, params: dict[str, Any]) -> Any:

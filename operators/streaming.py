@@ -15,6 +15,7 @@ T = TypeVar("T")
 Report = Callable[[Any], None]
 Cancel = Callable[[], bool]
 Work = Callable[[Report, Cancel], T]
+Phases = dict[str, tuple[float, float]]
 
 # Two runs in one process would share its GPU's memory and its cores, and both would be slower.
 _ENGINE = threading.Lock()
@@ -22,7 +23,9 @@ _ENGINE = threading.Lock()
 _SECONDS_BETWEEN_REPORTS = 0.5
 
 
-def stream(ctx: foo.ExecutionContext, work: Work[T]) -> Generator[Any, None, T]:
+def stream(
+    ctx: foo.ExecutionContext, work: Work[T], phases: Phases | None = None
+) -> Generator[Any, None, T]:
     """Runs ``work(report, cancel)`` and yields its progress as messages for the App.
 
     A delegated operation reports to the database instead. When the App's request ends early, as
@@ -32,17 +35,22 @@ def stream(ctx: foo.ExecutionContext, work: Work[T]) -> Generator[Any, None, T]:
         ctx: the operator's
         work: takes a callback for :class:`fiftyone_dp2vl.runs.Progress` and a question whether to
             stop
+        phases: the part of the progress bar that each phase of the work fills; by default a phase
+            fills all of it
 
     Returns:
         what ``work`` returned, which an operator gets by ``yield from``
     """
     if ctx.delegated:
         with _ENGINE:
-            return work(_throttled(lambda p: ctx.set_progress(**_shown(p))), lambda: False)
-    return (yield from _stream_from_thread(ctx, work))
+            report = _throttled(lambda p: ctx.set_progress(**_shown(p, phases)))
+            return work(report, lambda: False)
+    return (yield from _stream_from_thread(ctx, work, phases))
 
 
-def _stream_from_thread(ctx: foo.ExecutionContext, work: Work[T]) -> Generator[Any, None, T]:
+def _stream_from_thread(
+    ctx: foo.ExecutionContext, work: Work[T], phases: Phases | None
+) -> Generator[Any, None, T]:
     events: queue.SimpleQueue[Any] = queue.SimpleQueue()
     stop = threading.Event()
     outcome: dict[str, Any] = {}
@@ -62,7 +70,7 @@ def _stream_from_thread(ctx: foo.ExecutionContext, work: Work[T]) -> Generator[A
     thread.start()
     try:
         while (progress := events.get()) is not None:
-            yield ctx.ops.set_progress(**_shown(progress))
+            yield ctx.ops.set_progress(**_shown(progress, phases))
     finally:
         stop.set()
         thread.join()
@@ -84,8 +92,9 @@ def _throttled(report: Report) -> Report:
     return call
 
 
-def _shown(progress: Any) -> dict[str, Any]:
-    share = progress.done / progress.total if progress.total else 0.0
+def _shown(progress: Any, phases: Phases | None) -> dict[str, Any]:
+    first, last = (phases or {}).get(progress.phase, (0.0, 1.0))
+    share = first + (last - first) * (progress.done / progress.total if progress.total else 0.0)
     label = progress.label
     if progress.eta_seconds:
         label = f"{label}, about {duration(progress.eta_seconds)} left"

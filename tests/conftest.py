@@ -7,14 +7,9 @@ database, plugins and settings are never read or written.
 from __future__ import annotations
 
 import atexit
-import ctypes
 import hashlib
 import os
 import shutil
-import signal
-import socket
-import subprocess
-import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -24,19 +19,20 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from fiftyone_dp2vl.doctor import find_mongod
+from fiftyone_dp2vl.store.database import VARIABLE, start_database
+
 REPOSITORY = Path(__file__).resolve().parents[1]
 
 _SCRATCH = Path(tempfile.mkdtemp(prefix="dp2vl-tests-"))
 atexit.register(shutil.rmtree, _SCRATCH, ignore_errors=True)
 
-_DATABASE = "FIFTYONE_DATABASE_URI"
 for _name in [name for name in os.environ if name.startswith("FIFTYONE_")]:
-    if _name != _DATABASE:
+    if _name != VARIABLE:
         del os.environ[_name]
 
 os.environ.update(
     HOME=str(_SCRATCH / "home"),
-    FIFTYONE_DATABASE_DIR=str(_SCRATCH / "database"),
     FIFTYONE_DATABASE_NAME=f"dp2vl_tests_{os.getpid()}",
     FIFTYONE_DEFAULT_DATASET_DIR=str(_SCRATCH / "datasets"),
     FIFTYONE_PLUGINS_DIR=str(_SCRATCH / "plugins"),
@@ -51,42 +47,9 @@ for _folder in ("home", "database", "plugins/@dp2vl"):
 (_SCRATCH / "plugins/@dp2vl/fiftyone_dp2vl").symlink_to(REPOSITORY, target_is_directory=True)
 
 
-def _start_database() -> None:
-    """Starts a database server for all test processes, unless one is named already.
-
-    FiftyOne would start one itself, for each process anew, and gives it only seconds to answer:
-    on a busy machine that is too few. Nobody waits here; the first to connect does.
-    """
-    from fiftyone_dp2vl.doctor import find_mongod
-
-    mongod = find_mongod()
-    if _DATABASE in os.environ or mongod is None:
-        return
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    folder = _SCRATCH / "database"
-    server = subprocess.Popen(
-        [
-            *(str(mongod), "--dbpath", str(folder), "--logpath", str(folder / "log")),
-            *("--bind_ip", "127.0.0.1", "--port", str(port), "--nounixsocket"),
-        ],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        preexec_fn=_die_with_parent if sys.platform == "linux" else None,
-    )
-    atexit.register(server.wait)
-    atexit.register(server.terminate)
-    os.environ[_DATABASE] = f"mongodb://127.0.0.1:{port}"
-
-
-def _die_with_parent() -> None:
-    """Asks Linux to end the database server when the tests are killed."""
-    ctypes.CDLL(None).prctl(1, signal.SIGTERM)
-
-
-_start_database()
+# one server for all test processes; nobody waits for it here, the first to connect does
+if find_mongod() is not None:
+    start_database(_SCRATCH / "database", wait=False)
 
 
 PEOPLE = ("ada", "bob", "cy")

@@ -34,15 +34,7 @@ def run(args: argparse.Namespace) -> int:
     root = args.directory.expanduser().resolve()
     _own_environment(root)
     import fiftyone as fo
-    from fiftyone.core.service import ServiceListenTimeout
 
-    try:
-        fo.list_datasets()
-    except ServiceListenTimeout as error:
-        raise DP2VLError(
-            "FiftyOne's database server did not answer within a minute, as happens on a busy "
-            "machine: run the command again"
-        ) from error
     if not args.open:
         began = time.monotonic()
         dataset = _dataset(root, args.people)
@@ -56,21 +48,23 @@ def run(args: argparse.Namespace) -> int:
     if args.no_app:
         return 0
     if not args.open and not (sys.stdin.isatty() and sys.stdout.isatty()):
-        command = [sys.argv[0], "demo", "--directory", str(root), "--open"]
+        program = Path(sys.executable).with_name("dp2vl")
+        command = [str(program)] if program.exists() else [sys.executable, "-m", "fiftyone_dp2vl"]
         print("to look at it in the FiftyOne App:")
-        print(f"  {shlex.join(command)}")
+        print(f"  {shlex.join([*command, 'demo', '--directory', str(root), '--open'])}")
         return 0
     _open_app(fo.load_dataset(DATASET), args.port)
     return 0
 
 
 def _own_environment(root: Path) -> None:
-    """Gives the demo a database and a plugins directory of its own, before FiftyOne starts."""
+    """Gives the demo folders of its own for all that FiftyOne keeps, before it starts."""
+    from ..store.database import start_database
     from ..store.plugin import PLUGIN_NAME, plugin_folder
     from .install import install
 
-    if "FIFTYONE_DATABASE_URI" not in os.environ:
-        os.environ.setdefault("FIFTYONE_DATABASE_DIR", str(root / "database"))
+    os.environ.setdefault("FIFTYONE_DATABASE_NAME", "dp2vl_demo")
+    os.environ.setdefault("FIFTYONE_DEFAULT_DATASET_DIR", str(root / "datasets"))
     os.environ.setdefault("FIFTYONE_DATABASE_VALIDATION", "false")
     os.environ.setdefault("FIFTYONE_DO_NOT_TRACK", "true")
     os.environ.setdefault("FIFTYONE_SHOW_PROGRESS_BARS", "false")
@@ -79,6 +73,7 @@ def _own_environment(root: Path) -> None:
     if "FIFTYONE_PLUGINS_DIR" not in os.environ and folder is not None:
         os.environ["FIFTYONE_PLUGINS_DIR"] = str(root / "plugins")
         install(folder, root / "plugins" / PLUGIN_NAME)
+    start_database(root / "database")
 
 
 def _dataset(root: Path, people: int) -> Any:
@@ -105,6 +100,7 @@ def _dataset(root: Path, people: int) -> Any:
 def _protect(dataset: Any, root: Path, steps: int | None) -> Any:
     """Returns the run's record, protecting what is not protected yet."""
     from ..store import compute_embeddings, list_runs, protect_dataset
+    from ..store.files import delete_run_files
 
     settings: dict[str, Any] = {} if steps is None else {"steps": steps}
     for record in list_runs(dataset):
@@ -113,10 +109,14 @@ def _protect(dataset: Any, root: Path, steps: int | None) -> Any:
                 _say(f"run {RUN!r} is complete already")
                 return record
             _forget_runs(dataset)
+    # files are named by sample: those of a database that is gone belong to nobody
+    if RUN not in {record.run for record in list_runs(dataset)}:
+        delete_run_files(root / "protected")
     _say("embedding every photo")
     with _progress() as tell:
         compute_embeddings(dataset, "embedded", progress=tell)
     shared = dataset.match_tags("share")
+    dataset.save_view("shared", shared, description="photos to release", overwrite=True)
     _say(f"protecting the {len(shared)} photos that are shared; query photos stay as they are")
     with _progress() as tell:
         return protect_dataset(
