@@ -6,7 +6,7 @@ Nothing here knows files, FiftyOne or progress bars. Images are float32 RGB tens
 from __future__ import annotations
 
 from .engine import Protected, protect
-from .grid import apply_perturbation, grid_pixels_for, grid_size, levels, to_grid
+from .grid import apply_perturbation, grid_pixels_for, grid_size, levels, mask_to_grid, to_grid
 from .statistics import SPACES, Statistics, collect_statistics, reference_bank
 from .strategies import Strategy, get_strategy, list_strategies, register_strategy
 from .targets import Targets, fit_targets
@@ -28,6 +28,7 @@ __all__ = [
     "levels",
     "list_strategies",
     "list_transforms",
+    "mask_to_grid",
     "parse_transform",
     "protect",
     "reference_bank",

@@ -12,13 +12,12 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from ..config import ProtectionConfig
 from ..encoders import Encoder, Features, load_encoder
 from ..errors import ConfigError
-from .grid import levels
+from .grid import levels, mask_to_grid
 from .optimizers import make_optimizer
 from .randomness import photo_normals
 from .statistics import SPACES, collect_statistics
@@ -314,22 +313,9 @@ def _to(place: Place, device: torch.device) -> Place:
 
 def _stack_masks(masks: Sequence[Tensor | None], photos: Tensor) -> Tensor:
     """Masks as float (B, 1, h, w) on the photos' grid: 1 only where every pixel may change."""
-    size = photos.shape[-2:]
+    size = (photos.shape[-2], photos.shape[-1])
     if all(mask is None for mask in masks):
         return torch.ones(1, 1, 1, 1, device=photos.device)
-    stacked = []
-    for mask in masks:
-        plane = torch.ones(size) if mask is None else mask.float()
-        if plane.shape != size:
-            forbidden = (
-                F.adaptive_max_pool2d(1 - plane[None], size)
-                if _larger(plane, size)
-                else (F.interpolate(1 - plane[None, None], size=size, mode="nearest")[0])
-            )
-            plane = 1 - forbidden[0]
-        stacked.append(plane[None])
-    return torch.stack(stacked).to(photos.device)
-
-
-def _larger(plane: Tensor, size: torch.Size) -> bool:
-    return plane.shape[0] >= size[0] and plane.shape[1] >= size[1]
+    whole = torch.ones(size, dtype=torch.bool)
+    stacked = [whole if mask is None else mask_to_grid(mask, size) for mask in masks]
+    return torch.stack(stacked)[:, None].float().to(photos.device)

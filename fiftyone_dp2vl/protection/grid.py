@@ -18,7 +18,14 @@ from torch import Tensor
 from ..config import MAX_GRID_PIXELS, ProtectionConfig
 from ..encoders.base import Encoder
 
-__all__ = ["apply_perturbation", "grid_pixels_for", "grid_size", "levels", "to_grid"]
+__all__ = [
+    "apply_perturbation",
+    "grid_pixels_for",
+    "grid_size",
+    "levels",
+    "mask_to_grid",
+    "to_grid",
+]
 
 _ROWS = 512
 
@@ -79,6 +86,21 @@ def to_grid(pixels: npt.NDArray[np.uint8], grid_pixels: int) -> Tensor:
         image.unsqueeze(0), size=size, mode="bilinear", antialias=True, align_corners=False
     )
     return resized[0].clamp_(0, 1)
+
+
+def mask_to_grid(mask: Tensor, size: tuple[int, int]) -> Tensor:
+    """Returns a mask on a photo's grid: True only where every pixel under a cell may change.
+
+    Args:
+        mask: bool (H, W), True where pixels may change
+        size: (h, w) of the grid, no larger than the mask
+
+    Returns:
+        bool (h, w)
+    """
+    if mask.shape == size:
+        return mask.bool()
+    return F.adaptive_max_pool2d((~mask.bool())[None].float(), size)[0] == 0
 
 
 def apply_perturbation(

@@ -9,17 +9,14 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
 
-import numpy as np
 import torch
-import torch.nn.functional as F
-from numpy.typing import NDArray
 from torch import Tensor
 
 from ..config import OutputConfig, ProtectionConfig, SelectionConfig
 from ..encoders import Encoder, load_encoder
 from ..errors import Cancelled, ConfigError, PhotoError, RunError
 from ..media import SUFFIXES, check_output_folder
-from ..protection import grid_pixels_for, grid_size, protect, to_grid
+from ..protection import grid_pixels_for, grid_size, mask_to_grid, protect, to_grid
 from .ahead import PixelBudget, ahead
 from .finishing import Finished, Finisher, Perturbation, failure, measured
 from .folder import RunFolder, refuse_foreign
@@ -289,7 +286,10 @@ class _Run:
             except PhotoError as error:
                 return key, error
             image = to_grid(photo.pixels, self.grid_pixels)
-            return key, image, None if mask is None else _on_grid(mask, image)
+            if mask is None:
+                return key, image, None
+            size = (image.shape[1], image.shape[2])
+            return key, image, mask_to_grid(torch.from_numpy(mask), size)
 
     def _found(self, ready: list[Ready]) -> dict[str, Perturbation]:
         """Returns the engine's answer for the photos of a batch that could be read."""
@@ -351,11 +351,3 @@ class _Run:
     def _add(self, record: PhotoRecord) -> None:
         self.folder.add(record)
         self.left -= 1
-
-
-def _on_grid(mask: NDArray[np.bool_], image: Tensor) -> Tensor:
-    """Returns a mask on a photo's grid, True where every pixel under a grid's cell may change."""
-    forbidden = torch.from_numpy(~mask)[None].float()
-    if forbidden.shape[1:] != image.shape[1:]:
-        forbidden = F.adaptive_max_pool2d(forbidden, image.shape[1:])
-    return forbidden[0] == 0
