@@ -15,7 +15,7 @@ from ..errors import ConfigError
 
 if TYPE_CHECKING:
     from ..measure.cards import ResultCard
-    from ..measure.studies.runner import StudyProgress
+    from ..studies.runner import StudyProgress
 
 _ROOT = Path(__file__).resolve().parents[2]
 _LOG_EVERY = 30.0
@@ -77,9 +77,9 @@ def run(args: argparse.Namespace) -> int:
     if find_spec("sklearn") is None:
         raise ConfigError("studies need scikit-learn: run `pip install scikit-learn`")
     from ..measure.render import card_markdown
-    from ..measure.studies import get_study
-    from ..measure.studies.options import Options, parse_changes
-    from ..measure.studies.runner import run_study
+    from ..studies import get_study
+    from ..studies.options import Options, parse_changes
+    from ..studies.runner import run_study
 
     study = get_study(args.name)
     options = Options(
@@ -152,7 +152,7 @@ def _command(args: argparse.Namespace) -> str:
 
 
 def _list(out: Path) -> int:
-    from ..measure.studies import STUDIES, get_study
+    from ..studies import STUDIES, get_study
 
     for name, shows in STUDIES.items():
         card = out / f"{name}.json"

@@ -20,7 +20,9 @@ def _shared_axis(
     region: Region, length: int, count: int, interpolation: str, device: torch.device
 ) -> Axis:
     """One region for a whole batch: the same at every step, so it is kept."""
-    return make_axis([region], length, count, interpolation, device)
+    # what is kept serves calls with gradients too, which tensors made in inference mode cannot
+    with torch.inference_mode(False):
+        return make_axis([region], length, count, interpolation, device)
 
 
 def _resize_group(
@@ -150,9 +152,10 @@ def resize(
 
 @lru_cache(maxsize=64)
 def _statistics(spec: PreprocessSpec, device: torch.device) -> tuple[Tensor, Tensor]:
-    mean = torch.tensor(spec.mean, dtype=torch.float32, device=device).view(3, 1, 1)
-    scale = torch.tensor([1 / s for s in spec.std], dtype=torch.float32, device=device)
-    return mean, scale.view(3, 1, 1)
+    with torch.inference_mode(False):  # as above
+        mean = torch.tensor(spec.mean, dtype=torch.float32, device=device).view(3, 1, 1)
+        scale = torch.tensor([1 / s for s in spec.std], dtype=torch.float32, device=device)
+        return mean, scale.view(3, 1, 1)
 
 
 def normalize(images: Tensor, spec: PreprocessSpec) -> Tensor:

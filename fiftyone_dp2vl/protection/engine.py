@@ -102,7 +102,12 @@ def protect(
             (keys[at : at + _AT_ONCE], images[at : at + _AT_ONCE])
             for at in range(0, len(images), _AT_ONCE)
         ]
-        seen = collect_statistics(batches, encoders, names=config.encoders)
+        seen = collect_statistics(
+            batches,
+            encoders,
+            names=config.encoders,
+            reference=get_strategy(config.strategy).uses_reference,
+        )
         targets = fit_targets(seen, config, groups)
     masks = list(masks) if masks is not None else [None] * len(images)
     loop = _Loop(config, encoders, targets)

@@ -24,7 +24,8 @@ class Statistics:
     Attributes:
         keys: the photos' keys, in order
         features: ``(encoder, space)`` -> float32 (N, D), on the CPU
-        bank: ``(encoder, space)`` -> float32 (M, D), features of the reference bank
+        bank: ``(encoder, space)`` -> float32 (M, D), features of the reference bank; M is 0
+            where no strategy reads it
     """
 
     keys: tuple[str, ...]
@@ -70,6 +71,7 @@ def collect_statistics(
     encoders: Sequence[Encoder],
     *,
     names: Sequence[str] | None = None,
+    reference: bool = True,
 ) -> Statistics:
     """Returns the clean features of a run's photos, in one pass.
 
@@ -78,6 +80,8 @@ def collect_statistics(
             example from :func:`fiftyone_dp2vl.protection.to_grid`
         encoders: the surrogates
         names: their names in the result, by default the names they were loaded by
+        reference: whether to encode the reference bank, which takes about a second and which
+            only strategies with ``uses_reference`` read
 
     Returns:
         the features on the CPU, with those of :func:`reference_bank`
@@ -90,7 +94,7 @@ def collect_statistics(
         for name, encoder in zip(names, encoders, strict=True):
             for space, feature in zip(SPACES, _features(encoder, images), strict=True):
                 parts[name, space].append(feature)
-    pictures = reference_bank()
+    pictures = reference_bank() if reference else []
     bank: dict[tuple[str, str], list[Tensor]] = {(n, s): [] for n in names for s in SPACES}
     for start in range(0, len(pictures), 8):
         for name, encoder in zip(names, encoders, strict=True):
@@ -100,7 +104,11 @@ def collect_statistics(
     return Statistics(
         tuple(keys),
         {where: torch.cat(found) for where, found in parts.items() if found},
-        {where: torch.cat(found) for where, found in bank.items()},
+        {
+            where: torch.cat(found) if found else torch.zeros(0, parts[where][0].shape[1])
+            for where, found in bank.items()
+            if found or parts[where]
+        },
     )
 
 

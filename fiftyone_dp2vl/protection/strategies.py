@@ -89,12 +89,16 @@ class Weights:
 class Strategy(ABC):
     """One reading of "antithetical".
 
+    ``uses_groups``: it needs to know who is on a photo. ``uses_reference``: it reads the
+    reference bank. ``dataset_level``: it moves all photos in one common direction.
+
     A strategy assigns an aim to each photo once for all encoders, computes the aims in each
     encoder's space, and says what is minimised.
     """
 
     name: ClassVar[str]
     uses_groups: ClassVar[bool] = False
+    uses_reference: ClassVar[bool] = False
     dataset_level: ClassVar[bool] = False
 
     def assign(self, groups: Indices, rng: np.random.Generator) -> Indices:
@@ -244,11 +248,32 @@ class Centroid(_Directed):
     """
 
     name = "centroid"
+    uses_reference = True
     dataset_level = True
 
     def place(self, space: Space, rng: np.random.Generator) -> Place:
         reference = space.bank.mean(dim=0)
         return _nowhere(space, reference, (reference - space.mean)[None])
+
+
+@register_strategy
+class Shift(_Pointed):
+    """Every photo moved by one and the same displacement, toward the reference bank.
+
+    p = z0 + (r - m). The dataset's shape is kept and only its place changes, which is a
+    "dataset-level shift" taken by the letter; the formula is ours.
+    """
+
+    name = "shift"
+    uses_reference = True
+    dataset_level = True
+
+    def place(self, space: Space, rng: np.random.Generator) -> Place:
+        reference = space.bank.mean(dim=0)
+        return _nowhere(space, reference, (reference - space.mean)[None])
+
+    def point(self, z0: Tensor, place: Place, own: Tensor, aim: Tensor) -> Tensor:
+        return z0 + place.aims[aim]
 
 
 @register_strategy
@@ -274,6 +299,7 @@ class Prototype(_Directed):
     """
 
     name = "prototype"
+    uses_reference = True
     dataset_level = True
     prototypes: ClassVar[int] = 8
 
@@ -366,6 +392,7 @@ class MisleadShift(Mislead):
     """
 
     name = "mislead_shift"
+    uses_reference = True
     dataset_level = True
 
     def place(self, space: Space, rng: np.random.Generator) -> Place:

@@ -107,6 +107,8 @@ def fit_targets(
     rows = torch.tensor(order)
     keys = tuple(statistics.keys[row] for row in order)
     strategy = get_strategy(config.strategy)
+    if strategy.uses_reference and not all(len(rows) for rows in statistics.bank.values()):
+        raise ValueError(f"strategy {config.strategy!r} needs statistics with a reference bank")
     rng = np.random.Generator(np.random.Philox(config.seed))
     given = [groups[row] if groups is not None else None for row in order]
     first = next(iter(statistics.features))[0]

@@ -6,8 +6,9 @@ torch is imported when a run starts.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from ..lazy import lazily
 from .items import Cosines, PhotoItem, PhotoRecord, Progress, RunResult
 from .manifest import Manifest
 from .selection import select
@@ -31,10 +32,4 @@ __all__ = [
 
 _LAZY = {"Estimate": "forecast", "estimate": "forecast", "protect_photos": "runner"}
 
-
-def __getattr__(name: str) -> Any:
-    if name not in _LAZY:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from importlib import import_module
-
-    return getattr(import_module(f".{_LAZY[name]}", __name__), name)
+__getattr__ = lazily(__name__, _LAZY)

@@ -14,7 +14,7 @@ from torch import Tensor
 from ..config import ProtectionConfig
 from ..encoders import Encoder
 from ..media import probe_photo
-from ..protection import Targets, collect_statistics, fit_targets, to_grid
+from ..protection import Targets, collect_statistics, fit_targets, get_strategy, to_grid
 from .ahead import PixelBudget, ahead
 from .items import PhotoItem
 from .originals import Original, read_original
@@ -69,7 +69,12 @@ def survey(
         if keys:
             yield keys, images
 
-    statistics = collect_statistics(batches(), encoders, names=config.encoders)
+    statistics = collect_statistics(
+        batches(),
+        encoders,
+        names=config.encoders,
+        reference=get_strategy(config.strategy).uses_reference,
+    )
     if not statistics.keys:
         return originals, None
     return originals, fit_targets(statistics, config, [groups[key] for key in statistics.keys])

@@ -8,18 +8,18 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ...errors import ConfigError, ModelNotFoundError
-from .. import centroid_shift, directional_cosines, paired_cosine
-from ..arrays import normalized
-from ..cards import Row
-from ..features import paired_token_cosines
+from ..errors import ConfigError, ModelNotFoundError
+from ..measure import centroid_shift, directional_cosines, paired_cosine
+from ..measure.arrays import normalized
+from ..measure.cards import Row
+from ..measure.features import paired_token_cosines
 from .albums import Shot
 from .base import Cell, Findings, Result, Study
 from .leak import SPACES
 from .rows import mean_row
 
 if TYPE_CHECKING:
-    from ...encoders import Encoder, EncoderRequest
+    from ..encoders import Encoder, EncoderRequest
     from .options import Options
     from .workshop import Workshop
 
@@ -38,7 +38,7 @@ def register_mobilenet(weights: Path) -> None:
     Raises:
         ModelNotFoundError: if the weights, or torchvision, are not there
     """
-    from ...encoders import PreprocessSpec, list_encoders, register_encoder, wrap_module
+    from ..encoders import PreprocessSpec, list_encoders, register_encoder, wrap_module
 
     if not weights.is_file():
         raise ModelNotFoundError(f"{weights} is missing: give it with --photo-weights")

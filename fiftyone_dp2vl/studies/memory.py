@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ...errors import RunError
-from ..cards import Row
+from ..errors import RunError
+from ..measure.cards import Row
 from .base import Cell, Findings, Result, Study
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ def _large_photos(workshop: Workshop, count: int) -> Path:
     """Writes ``count`` different JPEGs of 12 megapixels, from the benchmark's own photos."""
     from PIL import Image
 
-    from ..features import read_rgb
+    from ..measure.features import read_rgb
 
     folder = workshop.options.cache / "large" / str(count)
     folder.mkdir(parents=True, exist_ok=True)
@@ -68,7 +68,7 @@ def _cell(options: Options, count: int) -> Cell:
         }
         # a process of its own: this one's memory holds other studies' things
         child = subprocess.run(
-            [sys.executable, "-m", "fiftyone_dp2vl.measure.studies.memory_child"],
+            [sys.executable, "-m", "fiftyone_dp2vl.studies.memory_child"],
             input=json.dumps(task),
             capture_output=True,
             text=True,

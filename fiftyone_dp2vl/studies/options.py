@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ...config import ProtectionConfig
-from ...errors import ConfigError
+from ..config import ProtectionConfig
+from ..errors import ConfigError
 
 __all__ = ["Options", "parse_changes"]
 

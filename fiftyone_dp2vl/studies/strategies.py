@@ -52,7 +52,7 @@ def _cell(options: Options, strategy: str | None, repetition: int) -> Cell:
 
 
 def _strategies() -> list[str]:
-    from ...protection import list_strategies
+    from ..protection import list_strategies
 
     return list(list_strategies())
 
@@ -66,7 +66,7 @@ def _plan(options: Options) -> list[Cell]:
 
 
 def _conclude(options: Options, cells: Sequence[Cell], results: Sequence[Result]) -> Findings:
-    from ...protection import get_strategy
+    from ..protection import get_strategy
 
     count = options.seeds
     config = options.config()

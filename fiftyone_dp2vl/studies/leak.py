@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .. import (
+from ..measure import (
     PROBES,
     centroid_shift,
     directional_cosines,
@@ -18,7 +18,7 @@ from .. import (
     paired_cosine,
     silhouette,
 )
-from ..features import Change, embed_files, paired_token_cosines
+from ..measure.features import Change, embed_files, paired_token_cosines
 from .albums import Album
 
 if TYPE_CHECKING:

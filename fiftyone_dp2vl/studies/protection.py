@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from ...config import SelectionConfig
+from ..config import SelectionConfig
 from .base import Cell, Findings, Result, Study
 from .changes import jpeg, random_signs
 from .leak import measure_leak, measure_quality, measure_shift
@@ -76,7 +76,7 @@ def _control_cell(options: Options, repetition: int, control: str) -> Cell:
 
 
 def _grid_pixels(workshop: Workshop, options: Options) -> int:
-    from ...protection import grid_pixels_for
+    from ..protection import grid_pixels_for
 
     config = options.config()
     return grid_pixels_for(config, [workshop.encoder(name) for name in config.encoders])

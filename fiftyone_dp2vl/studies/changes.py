@@ -8,7 +8,7 @@ import zlib
 import numpy as np
 from numpy.typing import NDArray
 
-from ..features import Change
+from ..measure.features import Change
 
 __all__ = ["POSTPROCESSING", "jpeg", "postprocess", "random_signs"]
 
@@ -29,7 +29,7 @@ def random_signs(epsilon: float, grid_pixels: int, seed: int) -> Change:
     """
     import torch
 
-    from ...protection import apply_perturbation, grid_size
+    from ..protection import apply_perturbation, grid_size
 
     def change(pixels: Pixels, key: str) -> Pixels:
         size = grid_size(pixels.shape[0], pixels.shape[1], grid_pixels)
@@ -61,7 +61,7 @@ def _transform(name: str, strength: float) -> Change:
     """Returns one of the protection's own EOT transforms, rounded to 8 bits."""
     import torch
 
-    from ...protection import apply_transform
+    from ..protection import apply_transform
 
     def change(pixels: Pixels, key: str) -> Pixels:
         image = torch.from_numpy(np.ascontiguousarray(pixels)).permute(2, 0, 1).float() / 255

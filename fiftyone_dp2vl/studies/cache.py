@@ -13,7 +13,7 @@ from typing import Any
 
 __all__ = ["CellCache", "code_digest", "fingerprint"]
 
-_PACKAGE = Path(__file__).resolve().parents[2]
+_PACKAGE = Path(__file__).resolve().parents[1]
 
 
 def fingerprint(spec: Mapping[str, Any]) -> str:

@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from ...config import OutputConfig, ProtectionConfig, SelectionConfig
+from ..config import OutputConfig, ProtectionConfig, SelectionConfig
 
 __all__ = ["main"]
 
@@ -25,8 +25,8 @@ def main(task: dict[str, Any]) -> dict[str, float]:
     Args:
         task: ``photos`` and ``out``, folders; ``config``, a protection; ``device``
     """
-    from ...encoders import load_encoder
-    from ...runs import PhotoItem, protect_photos
+    from ..encoders import load_encoder
+    from ..runs import PhotoItem, protect_photos
 
     config = ProtectionConfig.from_dict(task["config"])
     encoders = [load_encoder(name, device=task["device"]) for name in config.encoders]

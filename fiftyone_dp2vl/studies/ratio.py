@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from ...config import SelectionConfig
+from ..config import SelectionConfig
 from .base import Cell, Findings, Result, Study
 from .leak import measure_leak
 from .rows import chance_rows, leak_rows

@@ -9,16 +9,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ...config import OutputConfig, ProtectionConfig, SelectionConfig
-from ...errors import RunError
-from ..features import Change, PhotoFeatures, embed_files
+from ..config import OutputConfig, ProtectionConfig, SelectionConfig
+from ..errors import RunError
+from ..measure.features import Change, PhotoFeatures, embed_files
 from .albums import Album, Shot, benchmark_album, folder_album
 from .cache import code_digest, fingerprint
 from .options import Options
 
 if TYPE_CHECKING:
-    from ...encoders import Encoder
-    from ...runs import Progress
+    from ..encoders import Encoder
+    from ..runs import Progress
 
 __all__ = ["MAKING", "Made", "Workshop"]
 
@@ -69,7 +69,7 @@ class Workshop:
 
     def encoder(self, name: str) -> Encoder:
         """Returns an encoder by registry name; the registry holds each one once."""
-        from ...encoders import load_encoder
+        from ..encoders import load_encoder
 
         return load_encoder(name, device=self.options.device)
 
@@ -112,7 +112,7 @@ class Workshop:
         Raises:
             RunError: if a photo could not be protected
         """
-        from ...runs import PhotoItem, protect_photos
+        from ..runs import PhotoItem, protect_photos
 
         selection, output = selection or SelectionConfig(), output or OutputConfig()
         encoders = [self.encoder(name) for name in config.encoders]
@@ -176,7 +176,7 @@ class Workshop:
         """
         from PIL import Image
 
-        from ..features import read_rgb
+        from ..measure.features import read_rgb
 
         full = {"photos": [[shot.key, _sha(shot.path)] for shot in shots], **spec}
         folder = self.options.cache / "controls" / f"{name}-{fingerprint(full)}"

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ...config import OutputConfig, ProtectionConfig, SelectionConfig
-from ...errors import RunError
-from ..cards import Row
+from ..config import OutputConfig, ProtectionConfig, SelectionConfig
+from ..errors import RunError
+from ..measure.cards import Row
 from .albums import Shot
 from .base import Cell, Findings, Result, Study
 
 if TYPE_CHECKING:
-    from ...runs import PhotoRecord, RunResult
+    from ..runs import PhotoRecord, RunResult
     from .options import Options
     from .workshop import Workshop
 
@@ -41,7 +41,7 @@ def _protect(
     batch_size: int = 16,
     shard: tuple[int, int] = (0, 1),
 ) -> RunResult:
-    from ...runs import PhotoItem, protect_photos
+    from ..runs import PhotoItem, protect_photos
 
     folder = workshop.options.cache / "invariance" / name
     shutil.rmtree(folder, ignore_errors=True)  # a run that is resumed would prove nothing
@@ -78,7 +78,7 @@ def _run(
 
 def _largest(first: dict[str, Path], second: dict[str, Path]) -> tuple[int, float]:
     """Returns the largest difference in levels, and the share of values that differ at all."""
-    from ...media import read_photo
+    from ..media import read_photo
 
     largest, differing, total = 0, 0, 0
     for key, path in first.items():

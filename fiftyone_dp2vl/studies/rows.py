@@ -8,9 +8,14 @@ from typing import Any
 
 import numpy as np
 
-from .. import ProbeResult, bootstrap_interval, commonest_wrong_shares, expected_commonest_share
-from ..arrays import Labels
-from ..cards import Row
+from ..measure import (
+    ProbeResult,
+    bootstrap_interval,
+    commonest_wrong_shares,
+    expected_commonest_share,
+)
+from ..measure.arrays import Labels
+from ..measure.cards import Row
 
 __all__ = [
     "chance_rows",

@@ -8,10 +8,10 @@ import pytest
 
 from fiftyone_dp2vl.errors import ConfigError
 from fiftyone_dp2vl.measure.cards import Row
-from fiftyone_dp2vl.measure.studies import STUDIES, cache, get_study
-from fiftyone_dp2vl.measure.studies.base import Cell, Findings, Study
-from fiftyone_dp2vl.measure.studies.options import Options, parse_changes
-from fiftyone_dp2vl.measure.studies.runner import run_study
+from fiftyone_dp2vl.studies import STUDIES, cache, get_study
+from fiftyone_dp2vl.studies.base import Cell, Findings, Study
+from fiftyone_dp2vl.studies.options import Options, parse_changes
+from fiftyone_dp2vl.studies.runner import run_study
 
 
 def make_options(tiny_clip, toy_album, cache, seeds):
@@ -148,7 +148,7 @@ def test_the_random_sign_control_uses_the_whole_budget(protection):
     import numpy as np
     from PIL import Image
 
-    from fiftyone_dp2vl.measure.studies.albums import folder_album
+    from fiftyone_dp2vl.studies.albums import folder_album
 
     share = folder_album(options.album).share
     folder = next((options.cache / "controls").glob("random-signs-*"))

@@ -11,7 +11,7 @@ from .leak import measure_leak, measure_quality
 from .rows import chance_rows, leak_rows, quality_rows
 
 if TYPE_CHECKING:
-    from ...config import ProtectionConfig
+    from ..config import ProtectionConfig
     from .options import Options
     from .workshop import Workshop
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from ..cards import Row
+from ..measure.cards import Row
 
 if TYPE_CHECKING:
     from .options import Options

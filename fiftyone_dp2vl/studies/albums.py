@@ -6,7 +6,7 @@ import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
-from ...errors import ConfigError
+from ..errors import ConfigError
 
 __all__ = ["Album", "Shot", "benchmark_album", "folder_album"]
 
@@ -77,7 +77,7 @@ def benchmark_album(
     Raises:
         ConfigError: if the benchmark cannot be drawn as asked
     """
-    from ...benchmark import ArtMissingError, generate_benchmark
+    from ..benchmark import ArtMissingError, generate_benchmark
 
     try:
         benchmark = generate_benchmark(

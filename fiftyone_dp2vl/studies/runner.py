@@ -10,8 +10,8 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from ..cards import ResultCard
-from ..environment import environment
+from ..measure.cards import ResultCard
+from ..measure.environment import environment
 from .base import Cell, Result, Study
 from .cache import CellCache, code_digest, fingerprint
 from .options import Options
@@ -19,19 +19,13 @@ from .workshop import Workshop
 
 __all__ = ["StudyProgress", "run_study"]
 
-MEASURING = tuple(
-    f"measure/{room}"
-    for room in (
-        "arrays",
-        "features",
-        "mmd",
-        "probe",
-        "separability",
-        "shift",
-        "clusters",
-        "studies/changes",
-        "studies/leak",
-    )
+MEASURING = (
+    *(
+        f"measure/{room}"
+        for room in ("arrays", "features", "mmd", "probe", "separability", "shift", "clusters")
+    ),
+    "studies/changes",
+    "studies/leak",
 )
 
 

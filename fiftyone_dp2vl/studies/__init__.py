@@ -6,7 +6,7 @@ import importlib
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from ...errors import ConfigError
+from ..errors import ConfigError
 from .base import Study
 
 __all__ = ["STUDIES", "get_study"]
