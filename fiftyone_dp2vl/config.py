@@ -16,14 +16,21 @@ from typing import Any, ClassVar, TypeVar
 
 from .errors import ConfigError
 
-__all__ = ["BUDGETS", "OutputConfig", "ProtectionConfig", "SelectionConfig", "parse_epsilon"]
+__all__ = [
+    "BUDGETS",
+    "Config",
+    "OutputConfig",
+    "ProtectionConfig",
+    "SelectionConfig",
+    "parse_epsilon",
+]
 
 BUDGETS: dict[str, float] = {"subtle": 4.0, "standard": 8.0, "strong": 16.0}
 """Named L-infinity budgets, in 1/255."""
 
 MAX_GRID_PIXELS = 2_000_000
 
-_T = TypeVar("_T", bound="_Config")
+_T = TypeVar("_T", bound="Config")
 
 
 def parse_epsilon(value: str | float) -> float:
@@ -49,7 +56,7 @@ def parse_epsilon(value: str | float) -> float:
     return epsilon
 
 
-class _Config:
+class Config:
     """What the configurations share: a dictionary form and a fingerprint of it."""
 
     _what: ClassVar[str] = "configuration"
@@ -85,7 +92,7 @@ class _Config:
         text = json.dumps(self.to_dict(), sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
-    def difference(self, other: _Config) -> list[str]:
+    def difference(self, other: Config) -> list[str]:
         """Returns one line for each setting in which ``other`` differs from this one."""
         mine, theirs = self.to_dict(), other.to_dict()
         return [
@@ -95,13 +102,13 @@ class _Config:
         ]
 
 
-def _require(condition: bool, message: str) -> None:
+def require(condition: bool, message: str) -> None:
     if not condition:
         raise ConfigError(message)
 
 
 @dataclass(frozen=True, kw_only=True)
-class ProtectionConfig(_Config):
+class ProtectionConfig(Config):
     """How photos are moved in encoder space.
 
     Args:
@@ -154,37 +161,37 @@ class ProtectionConfig(_Config):
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "epsilon", parse_epsilon(self.epsilon))
-        _require(len(self.encoders) > 0, "encoders is empty: name at least one surrogate encoder")
-        _require(
+        require(len(self.encoders) > 0, "encoders is empty: name at least one surrogate encoder")
+        require(
             len(set(self.encoders)) == len(self.encoders),
             "encoders names the same surrogate twice: name each one once",
         )
-        _require(self.steps >= 1, f"steps is {self.steps}: give at least 1")
-        _require(
+        require(self.steps >= 1, f"steps is {self.steps}: give at least 1")
+        require(
             self.optimizer in ("momentum", "adam"),
             f"optimizer is {self.optimizer!r}: give 'momentum' or 'adam'",
         )
-        _require(0 < self.step_size <= 64, f"step_size is {self.step_size}: give (0, 64] in 1/255")
-        _require(0 <= self.momentum < 1, f"momentum is {self.momentum}: give a number in [0, 1)")
+        require(0 < self.step_size <= 64, f"step_size is {self.step_size}: give (0, 64] in 1/255")
+        require(0 <= self.momentum < 1, f"momentum is {self.momentum}: give a number in [0, 1)")
         for name in ("token_weight", "pooled_weight", "repel_weight", "attract_weight"):
-            _require(getattr(self, name) >= 0, f"{name} is negative: give 0 or more")
-        _require(self.token_weight + self.pooled_weight > 0, "token_weight and pooled_weight are 0")
-        _require(self.encoders_per_step >= 0, "encoders_per_step is negative: give 0 for all")
-        _require(0 < self.crop_scale <= 1, f"crop_scale is {self.crop_scale}: give (0, 1]")
-        _require(
+            require(getattr(self, name) >= 0, f"{name} is negative: give 0 or more")
+        require(self.token_weight + self.pooled_weight > 0, "token_weight and pooled_weight are 0")
+        require(self.encoders_per_step >= 0, "encoders_per_step is negative: give 0 for all")
+        require(0 < self.crop_scale <= 1, f"crop_scale is {self.crop_scale}: give (0, 1]")
+        require(
             self.grid_pixels == 0 or 1024 <= self.grid_pixels <= MAX_GRID_PIXELS,
             f"grid_pixels is {self.grid_pixels}: give 0 (automatic) or 1024 to {MAX_GRID_PIXELS}",
         )
-        _require(1 <= self.lanes <= 1024, f"lanes is {self.lanes}: give 1 to 1024")
-        _require(
+        require(1 <= self.lanes <= 1024, f"lanes is {self.lanes}: give 1 to 1024")
+        require(
             self.precision in ("auto", "fp32", "bf16"),
             f"precision is {self.precision!r}: give 'auto', 'fp32' or 'bf16'",
         )
-        _require(self.seed >= 0, f"seed is {self.seed}: give 0 or more")
+        require(self.seed >= 0, f"seed is {self.seed}: give 0 or more")
 
 
 @dataclass(frozen=True, kw_only=True)
-class SelectionConfig(_Config):
+class SelectionConfig(Config):
     """Which photos of the view are protected.
 
     Args:
@@ -201,12 +208,12 @@ class SelectionConfig(_Config):
     seed: int = 0
 
     def __post_init__(self) -> None:
-        _require(0 <= self.ratio <= 1, f"ratio is {self.ratio}: give a share from 0 to 1")
-        _require(self.seed >= 0, f"seed is {self.seed}: give 0 or more")
+        require(0 <= self.ratio <= 1, f"ratio is {self.ratio}: give a share from 0 to 1")
+        require(self.seed >= 0, f"seed is {self.seed}: give 0 or more")
 
 
 @dataclass(frozen=True, kw_only=True)
-class OutputConfig(_Config):
+class OutputConfig(Config):
     """How protected photos are written.
 
     Args:
@@ -223,12 +230,12 @@ class OutputConfig(_Config):
     metadata: str = "strip"
 
     def __post_init__(self) -> None:
-        _require(
+        require(
             self.format in ("png", "webp", "jpeg"),
             f"format is {self.format!r}: give 'png', 'webp' or 'jpeg'",
         )
-        _require(1 <= self.jpeg_quality <= 100, "jpeg_quality is out of range: give 1 to 100")
-        _require(
+        require(1 <= self.jpeg_quality <= 100, "jpeg_quality is out of range: give 1 to 100")
+        require(
             self.metadata in ("strip", "keep", "keep-no-gps"),
             f"metadata is {self.metadata!r}: give 'strip', 'keep' or 'keep-no-gps'",
         )

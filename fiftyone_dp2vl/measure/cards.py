@@ -150,7 +150,7 @@ class ResultCard:
         if not isinstance(data, dict) or data.pop("format", None) != FORMAT:
             raise CardError(f"{source} is not a result card of format {FORMAT}: make it again")
         try:
-            rows = [_row(row, source) for row in data.pop("rows", ())]
+            rows = [row_from_json(row, source) for row in data.pop("rows", ())]
             _exactly(cls, {**data, "rows": rows}, source)
             return cls(**{**data, "rows": rows})
         except TypeError as error:
@@ -179,7 +179,7 @@ def _exactly(kind: type[Any], data: Mapping[str, Any], source: str) -> None:
         raise CardError(f"{source}: {wrong}")
 
 
-def _row(data: Any, source: str) -> Row:
+def row_from_json(data: Any, source: str) -> Row:
     if not isinstance(data, dict):
         raise CardError(f"{source}: a row is not an object")
     _exactly(Row, data, source)
