@@ -8,7 +8,7 @@ conditions:
   ``"jpeg"``, ``"blurred faces"``, ``"pixelated faces"``, ``"protected"``,
   ``"protected, 50 % of photos"``, ``"protected, after JPEG 75"``, ``"adaptive: A2"`` ...);
 * ``group``: ``"control"``, ``"protection"``, ``"ratio"``, ``"post-processing"`` or ``"adaptive"``;
-* ``setting``: ``"all"`` where every photo tells all facts, ``"shown"`` where it tells what it shows;
+* ``setting``: ``"all"`` where every photo tells all facts, ``"shown"`` where only what it shows;
 * ``ask``: ``"identity"`` or ``"affiliation"``;
 * ``scenario``: a scenario's name, or ``"all"``;
 * ``scoring``: ``"forced choice"`` or ``"free words"``;
