@@ -16,7 +16,7 @@ conditions:
 
 Figures are ``accuracy``, ``training_accuracy``, ``false_naming``, ``commonest_wrong``,
 ``inverted_accuracy`` (the least likely choice is taken) and ``chance``; a condition that does not
-bear on a figure is left out.
+bear on a figure is left out. All of them are shares in [0, 1].
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ from pathlib import Path
 from typing import Any
 
 from .cards import CardError, Row, row_from_json
+from .report_checks import check_answer, check_arm, check_report, exactly
 
 __all__ = ["REPORT_FORMAT", "Answer", "Arm", "AttackReport"]
 
@@ -45,12 +46,25 @@ class Arm:
         group: see the module
         needs: one sentence on what the attacker needs for it
         wins: whether it gets far above chance in spite of the protection; None for controls
+        share: how much was protected, in [0, 1]; given for the group ``"ratio"``
+        of: what ``share`` is a share of: ``"photos"`` (of each person's) or ``"people"``
+        after: what was done to the protected photos first, for example ``"JPEG 75"``; given for
+            the group ``"post-processing"``
+        variant: how the protection differed from the one that the report is about, for example
+            ``"no JPEG in the loop"``; empty for that one itself
     """
 
     name: str
     group: str
     needs: str = ""
     wins: bool | None = None
+    share: float | None = None
+    of: str = ""
+    after: str = ""
+    variant: str = ""
+
+    def __post_init__(self) -> None:
+        check_arm(self)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,6 +81,9 @@ class Answer:
         words: arm -> the model's own words
         chosen: arm -> its forced choice
         seed: repetition
+        attacker: registry name; empty for the report's first
+        setting: see the module; empty for the report's first
+        confidence: arm -> probability of the forced choice among the choices, in [0, 1]
     """
 
     photo: str
@@ -78,6 +95,12 @@ class Answer:
     words: Mapping[str, str]
     chosen: Mapping[str, str]
     seed: int = 0
+    attacker: str = ""
+    setting: str = ""
+    confidence: Mapping[str, float] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        check_answer(self)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,16 +108,18 @@ class AttackReport:
     """What an evaluation found, and everything needed to find it again.
 
     Args:
-        name: an identifier, the file's stem
+        name: the file's stem: letters, digits, underscores, dots and hyphens
         title: one sentence
         created: ISO 8601 time in UTC
-        attackers: registry name -> facts (family, parameters, weights_sha256, license, vision)
+        attackers: registry name -> facts (family, parameters, weights_sha256, license, vision);
+            the first is the one that the report is mainly about
         album: facts of the photos: people, shared, queries, others, digest, source
         protection: facts of the protection: run, config, fingerprint, encoders, quality; empty
             where nothing was protected
         arms: in the order in which they are shown
         rows: the figures
-        answers: a sample for reading, or all
+        answers: the identity answers of the first attacker to ``"clean"`` and ``"protected"``,
+            whole, and of everything else a sample for reading
         configs: label -> configuration as a dictionary
         seeds: everything that was repeated over
         environment: see :func:`fiftyone_dp2vl.measure.environment.environment`
@@ -102,6 +127,10 @@ class AttackReport:
         tested: what was tested, in sentences
         not_tested: what was not, in sentences
         notes: what a reader must know to read the figures rightly
+
+    Raises:
+        CardError: if a value is out of its range, or a row or answer names an arm or attacker
+            that the report does not have
     """
 
     name: str
@@ -121,9 +150,33 @@ class AttackReport:
     not_tested: Sequence[str] = ()
     notes: Sequence[str] = field(default_factory=tuple)
 
+    def __post_init__(self) -> None:
+        for name in ("arms", "rows", "answers", "seeds", "tested", "not_tested", "notes"):
+            value = getattr(self, name)
+            if isinstance(value, str) or not isinstance(value, Sequence):
+                raise CardError(f"report {self.name!r}: {name} is not a list")
+            object.__setattr__(self, name, tuple(value))
+        check_report(self)
+
     def select(self, **conditions: str) -> list[Row]:
         """Returns the rows under the conditions, ``figure`` among them; others may vary."""
         return [row for row in self.rows if row.matches(conditions)]
+
+    def find(self, figure: str, **conditions: str) -> Row | None:
+        """Returns the row that says most about these conditions, or None.
+
+        A condition that a row leaves out does not bear on it, and so is no contradiction.
+        """
+        found, most = None, -1
+        for row in self.rows:
+            stated = [
+                row.conditions[key] == conditions[key]
+                for key in conditions
+                if key in row.conditions
+            ]
+            if row.figure == figure and all(stated) and len(stated) > most:
+                found, most = row, len(stated)
+        return found
 
     def arm(self, name: str) -> Arm:
         """Returns an arm by name.
@@ -154,7 +207,7 @@ class AttackReport:
 
     @classmethod
     def from_json(cls, text: str, source: str = "report") -> AttackReport:
-        """Returns the report in ``text``.
+        """Returns the report in ``text``; nothing missing, unknown or out of range is let by.
 
         Raises:
             CardError: saying what is wrong
@@ -169,16 +222,24 @@ class AttackReport:
             or data.pop("kind", None) != "attack"
         ):
             raise CardError(f"{source} is not an attack report of format {REPORT_FORMAT}")
+        exactly(cls, data, source)
+        try:
+            json.dumps(data, ensure_ascii=False).encode()
+        except UnicodeEncodeError as error:
+            raise CardError(f"{source} holds a text that is not Unicode") from error
         try:
             return cls(
                 **{
                     **data,
-                    "arms": [Arm(**arm) for arm in data.get("arms", ())],
-                    "answers": [Answer(**answer) for answer in data.get("answers", ())],
-                    "rows": [row_from_json(row, source) for row in data.get("rows", ())],
+                    "arms": [Arm(**exactly(Arm, arm, f"{source}: arm")) for arm in data["arms"]],
+                    "answers": [
+                        Answer(**exactly(Answer, answer, f"{source}: answer"))
+                        for answer in data["answers"]
+                    ],
+                    "rows": [row_from_json(row, source) for row in data["rows"]],
                 }
             )
-        except TypeError as error:
+        except (TypeError, AttributeError) as error:
             raise CardError(f"{source}: {error}") from error
 
     @classmethod
@@ -190,4 +251,8 @@ class AttackReport:
         """
         if not path.is_file():
             raise CardError(f"{path} is missing: evaluate an attack first")
-        return cls.from_json(path.read_text(encoding="utf-8"), path.name)
+        try:
+            text = path.read_text(encoding="utf-8")
+        except UnicodeDecodeError as error:
+            raise CardError(f"{path.name} is not JSON: {error}") from error
+        return cls.from_json(text, path.name)
