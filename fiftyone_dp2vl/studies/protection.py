@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from ..attack.changes import jpeg, random_signs
 from ..config import SelectionConfig
 from .base import Cell, Findings, Result, Study
-from .changes import jpeg, random_signs
 from .leak import measure_leak, measure_quality, measure_shift
 from .rows import chance_rows, change_rows, leak_rows, per_repetition, quality_rows, shift_rows
 

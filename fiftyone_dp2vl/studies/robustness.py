@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from ..attack.changes import POSTPROCESSING, postprocess
 from .base import Cell, Findings, Result, Study
-from .changes import POSTPROCESSING, postprocess
 from .leak import measure_leak, measure_quality
 from .rows import chance_rows, leak_rows, quality_rows
 

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from ..measure.cards import ResultCard
+from ..measure.cells import CellCache, code_digest, fingerprint
 from ..measure.environment import environment
 from .base import Cell, Result, Study
-from .cache import CellCache, code_digest, fingerprint
 from .options import Options
 from .workshop import Workshop
 
@@ -24,7 +24,7 @@ MEASURING = (
         f"measure/{room}"
         for room in ("arrays", "features", "mmd", "probe", "separability", "shift", "clusters")
     ),
-    "studies/changes",
+    "attack/changes",
     "studies/leak",
 )
 

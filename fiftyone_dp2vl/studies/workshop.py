@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 from ..config import OutputConfig, ProtectionConfig, SelectionConfig
 from ..errors import RunError
+from ..measure.cells import code_digest, fingerprint
 from ..measure.features import Change, PhotoFeatures, embed_files
 from .albums import Album, Shot, benchmark_album, folder_album
-from .cache import code_digest, fingerprint
 from .options import Options
 
 if TYPE_CHECKING:

@@ -6,9 +6,11 @@ import json
 
 import pytest
 
+from fiftyone_dp2vl.attack.changes import POSTPROCESSING
 from fiftyone_dp2vl.errors import ConfigError
+from fiftyone_dp2vl.measure import cells
 from fiftyone_dp2vl.measure.cards import Row
-from fiftyone_dp2vl.studies import STUDIES, cache, get_study
+from fiftyone_dp2vl.studies import STUDIES, get_study
 from fiftyone_dp2vl.studies.base import Cell, Findings, Study
 from fiftyone_dp2vl.studies.options import Options, parse_changes
 from fiftyone_dp2vl.studies.runner import run_study
@@ -79,28 +81,28 @@ def test_an_interrupted_study_goes_on_where_it_was(options):
 def test_a_half_written_cell_is_measured_again(options):
     calls = []
     run_study(counting_study(calls), options, command="dp2vl study counting")
-    cells = sorted((options.cache / "cells" / "counting").glob("*.json"))
-    assert len(cells) == 4
-    cells[0].rename(cells[0].with_name(f".{cells[0].name}.123"))
+    files = sorted((options.cache / "cells" / "counting").glob("*.json"))
+    assert len(files) == 4
+    files[0].rename(files[0].with_name(f".{files[0].name}.123"))
     run_study(counting_study(calls), options, command="dp2vl study counting")
     assert len(calls) == 5
 
 
 def test_changed_code_is_measured_again_and_changed_prose_is_not(tmp_path, monkeypatch):
-    monkeypatch.setattr(cache, "_PACKAGE", tmp_path)
+    monkeypatch.setattr(cells, "_PACKAGE", tmp_path)
     file = tmp_path / "room.py"
 
     def digest(text):
         file.write_text(text)
-        cache.code_digest.cache_clear()
-        return cache.code_digest("room")
+        cells.code_digest.cache_clear()
+        return cells.code_digest("room")
 
     first = digest('"""Old words."""\n\n\ndef f():\n    """Old."""\n    return 1\n')
     assert (
         digest('"""New words."""\n\n\ndef f():\n    """New."""\n    # why\n    return 1\n') == first
     )
     assert digest('"""Old words."""\n\n\ndef f():\n    """Old."""\n    return 2\n') != first
-    cache.code_digest.cache_clear()
+    cells.code_digest.cache_clear()
 
 
 @pytest.fixture(scope="module")
@@ -174,7 +176,8 @@ def test_other_studies_on_toy_people(name, options, monkeypatch):
         )  # encoders, ratios
     if name == "robustness":
         # arms x changes x encoders
-        assert len(card.select(figure="knn_probe", features="pooled")) == 3 * 7 * 2
+        found = card.select(figure="knn_probe", features="pooled")
+        assert len(found) == 3 * len(POSTPROCESSING) * 2
     if name == "strategies":
         assert {row.conditions["strategy"] for row in card.select(figure="psnr")} == {
             "repel",

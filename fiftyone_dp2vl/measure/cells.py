@@ -1,4 +1,4 @@
-"""What a study has measured stays on disk, so that a killed study goes on where it was."""
+"""What was measured stays on disk, so that killed work goes on where it was."""
 
 from __future__ import annotations
 
@@ -85,6 +85,14 @@ class CellCache:
             return None
         result: dict[str, Any] = stored["result"]
         return result
+
+    def seconds(self, spec: Mapping[str, Any]) -> float | None:
+        """Returns how long the stored result of ``spec`` took to measure, or None."""
+        try:
+            stored = json.loads(self.path(spec).read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            return None
+        return float(stored["seconds"])
 
     def store(self, spec: Mapping[str, Any], result: Mapping[str, Any], seconds: float) -> None:
         """Stores a result with its specification, whole or not at all."""
