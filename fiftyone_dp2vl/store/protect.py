@@ -14,6 +14,7 @@ from ..errors import Cancelled, ConfigError, DP2VLError, RunError
 from ..media.places import check_output_folder
 from ..runs import PhotoItem, PhotoRecord, Progress, RunResult, protect_photos
 from ..runs.manifest import MANIFEST
+from .analysis import store_separation
 from .embeddings import compute_embeddings, default_device
 from .masks import label_masks
 from .names import RunNames, check_run_name
@@ -152,7 +153,7 @@ def protect_dataset(
             kept = earlier if earlier is not None else record
             save_run(dataset, kept, state="stopped", error=_sentence(error))
         raise
-    return save_run(
+    record = save_run(
         dataset,
         record,
         state="complete",
@@ -164,6 +165,8 @@ def protect_dataset(
         brain_keys=tuple(keys),
         seconds=round(time.monotonic() - began, 3),
     )
+    store_separation(dataset, record)
+    return record
 
 
 def run_problem(dataset: Any, run: str, names: RunNames) -> str | None:
