@@ -80,7 +80,7 @@ class AttackerInfo:
         name: registry name it was loaded by
         family: ``"llava"``, ``"qwen_vl"``, ``"minigpt_v2"``, ``"auto"`` ...
         parameters: of the whole model
-        trained_parameters: at the published defaults, 0 while unknown
+        trained_parameters: by ``defaults``, 0 where unknown
         weights_sha256: of the weight files
         license: SPDX name or ``"unknown"``
         vision: what its vision tower is, in words
@@ -121,7 +121,7 @@ class Attacker(ABC):
 
     info: AttackerInfo
     defaults: FineTuneConfig
-    """The family's published recipe."""
+    """The recipe where none is given: for small sets of personal photos."""
 
     @abstractmethod
     def fine_tune(
