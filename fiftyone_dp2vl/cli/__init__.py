@@ -12,7 +12,11 @@ from ..errors import Cancelled, DP2VLError
 COMMANDS: dict[str, str] = {
     "benchmark": "write the synthetic identity-affiliation benchmark to a folder",
     "protect": "protect a folder of photos",
+    "release": "export a run's protected photos, and nothing else, from a dataset",
+    "audit": "say what a released folder gives away",
+    "restore": "give a release its original pixels back, with the passphrase",
     "embed": "list encoders, or compute a folder's embeddings",
+    "report": "show the report card of an attack, as HTML or Markdown",
     "study": "make the figures of the documentation again",
     "bench": "measure speed",
     "demo": "benchmark, embed, protect, re-embed, figures, App",

@@ -36,10 +36,7 @@ FIGURE_WORDS = {
 
 _ARM_WORDS = {
     "none": "no fine-tuning",
-    "clean": "clean photos",
-    "random signs": "random signs, same budget",
     "jpeg": "JPEG only",
-    "protected": "protected photos",
 }
 
 LIMITS = (
@@ -59,9 +56,12 @@ LIMITS = (
 """What no figure of a report can tell its reader."""
 
 
+_SPACE = "\N{NO-BREAK SPACE}"
+
+
 def percent(value: float) -> str:
     """Returns a share in per cent without decimals, ``12 %``."""
-    return f"{round(100 * value)} %"
+    return f"{round(100 * value)}{_SPACE}%"
 
 
 def share(row: Row | None, *, interval: bool = True) -> str:
@@ -72,7 +72,8 @@ def share(row: Row | None, *, interval: bool = True) -> str:
         return figure_text(row, interval=interval)
     text = percent(row.value)
     if interval and row.interval is not None:
-        text += f" [{round(100 * row.interval.low)}, {round(100 * row.interval.high)}]"
+        low, high = (round(100 * end) for end in row.interval)
+        text += f" [{low},{_SPACE}{high}]"
     return text
 
 
@@ -129,7 +130,7 @@ def verdicts(lens: Lens) -> list[Verdict]:
 def verdict_sentences(report: AttackReport) -> list[str]:
     """Returns what the report says in words, failures of the protection included."""
     lens = Lens(report)
-    who = attacker_words(lens.attacker)
+    who = f"the attacker “{attacker_words(lens.attacker)}”"
     sentences = [_claim(verdict, who) for verdict in verdicts(lens)]
     won = [rung for rung in ladder(report) if rung.arm.wins]
     if won:
@@ -146,7 +147,6 @@ def verdict_sentences(report: AttackReport) -> list[str]:
 
 
 def _claim(verdict: Verdict, who: str) -> str:
-    # two sentences are one too many where nothing was protected
     does = (
         "names the person on {} of the clean photos that it never saw"
         if verdict.ask == "identity"
@@ -155,7 +155,7 @@ def _claim(verdict: Verdict, who: str) -> str:
     guessing = "" if verdict.chance is None else f"; guessing gives {percent(verdict.chance)}"
     if verdict.protected is None:
         trained = does.format(share(verdict.clean))
-        return f"Trained on unprotected photos, {who} {trained}{guessing}. Nothing was protected."
+        return f"Nothing was protected: {who} {trained}{guessing}."
     without = "" if verdict.clean is None else f"; without protection, {share(verdict.clean)}"
     return f"After protection, {who} {does.format(share(verdict.protected))}{without}{guessing}."
 
