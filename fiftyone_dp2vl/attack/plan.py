@@ -1,0 +1,282 @@
+"""What an evaluation will do and how long it will take, told before it starts."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from ..config import OutputConfig, ProtectionConfig, SelectionConfig
+from .album import AttackAlbum
+from .asking import Pictured, query_questions, stranger_questions
+from .cells import measured_epochs, recipe_of
+from .evaluation import CellOf, Evaluation, Loader
+from .pairs import training_conversations
+from .settings import AttackConfig
+from .workbench import Material
+
+__all__ = ["AttackPlan", "PlannedCell", "make_evaluation", "plan_attack", "plan_of"]
+
+_TRIED_LESSONS, _TRIED_QUESTIONS, _TRIED_ANSWERS, _TRIED_PHOTOS = 24, 24, 4, 4
+
+
+@dataclass(frozen=True)
+class PlannedCell:
+    """One cell of a plan.
+
+    Attributes:
+        attacker: registry name
+        arm: its name in a report
+        setting: what every photo tells
+        repetition: from 0
+        seconds: about
+        done: whether it is already measured
+    """
+
+    attacker: str
+    arm: str
+    setting: str
+    repetition: int
+    seconds: float
+    done: bool
+
+
+@dataclass(frozen=True)
+class AttackPlan:
+    """What an evaluation will do.
+
+    Attributes:
+        cells: in their order
+        making_seconds: about, for photos that our tool must still protect
+        left_out: name of an arm that cannot be measured -> why
+    """
+
+    cells: tuple[PlannedCell, ...]
+    making_seconds: float
+    left_out: Mapping[str, str]
+
+    @property
+    def seconds(self) -> float:
+        """Of what is left, about."""
+        return self.making_seconds + sum(cell.seconds for cell in self.cells if not cell.done)
+
+    def __str__(self) -> str:
+        lines = []
+        for attacker in dict.fromkeys(cell.attacker for cell in self.cells):
+            own = [cell for cell in self.cells if cell.attacker == attacker]
+            waiting = [cell for cell in own if not cell.done]
+            left = sum(cell.seconds for cell in waiting)
+            arms = ", ".join(dict.fromkeys(cell.arm for cell in own))
+            lines.append(
+                f"{attacker}: {len(own)} cells, {len(own) - len(waiting)} of them measured, "
+                f"about {duration(left)} left ({arms})"
+            )
+        if self.making_seconds:
+            lines.append(f"photos to protect: about {duration(self.making_seconds)}")
+        lines += [f"left out: {name} ({why})" for name, why in self.left_out.items()]
+        lines.append(f"in all about {duration(self.seconds)}")
+        return "\n".join(lines)
+
+
+def duration(seconds: float) -> str:
+    """Returns a span of time in words."""
+    if seconds < 90:
+        return f"{max(1, round(seconds))} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60} min"
+
+
+def make_evaluation(
+    albums: AttackAlbum | Sequence[AttackAlbum],
+    config: AttackConfig,
+    *,
+    protected: Mapping[str, Path] | Sequence[Mapping[str, Path]] | None,
+    protection: ProtectionConfig | None,
+    cache: Path,
+    device: str | None,
+    load: Loader | None,
+    cancel: Callable[[], bool] | None = None,
+) -> Evaluation:
+    """Returns an evaluation; arguments as in :func:`.evaluate.evaluate_attack`."""
+    several = [albums] if isinstance(albums, AttackAlbum) else list(albums)
+    files: list[Mapping[str, Path] | None]
+    if protected is None:
+        files = [None] * len(several)
+    else:
+        files = [protected] if isinstance(protected, Mapping) else list(protected)
+    return Evaluation(
+        several,
+        config,
+        files,
+        protection,
+        cache.absolute(),
+        device,
+        load or _loader(device),
+        cancel,
+    )
+
+
+def _loader(device: str | None) -> Loader:
+    from .registry import load_attacker
+
+    return lambda name: load_attacker(name, device=device)
+
+
+def plan_attack(
+    albums: AttackAlbum | Sequence[AttackAlbum],
+    config: AttackConfig,
+    *,
+    protected: Mapping[str, Path] | Sequence[Mapping[str, Path]] | None = None,
+    protection: ProtectionConfig | None = None,
+    cache: Path,
+    device: str | None = None,
+    load: Loader | None = None,
+) -> AttackPlan:
+    """Returns what an evaluation with the same arguments would do, and about how long.
+
+    Loads each model and times a few steps of it, unless finished cells tell.
+
+    Args:
+        albums: as for :func:`.evaluate.evaluate_attack`, and so are the others
+        config: what is asked for
+        protected: protected files
+        protection: how photos are protected
+        cache: folder of cells and files
+        device: of models and surrogates
+        load: from a registry name to an attacker
+    """
+    return plan_of(
+        make_evaluation(
+            albums,
+            config,
+            protected=protected,
+            protection=protection,
+            cache=cache,
+            device=device,
+            load=load,
+        )
+    )
+
+
+def plan_of(evaluation: Evaluation) -> AttackPlan:
+    """Returns the plan of an evaluation; nothing is protected or measured for it."""
+    planned: list[PlannedCell] = []
+    for attacker in evaluation.config.everyone:
+        own = [cell for cell in evaluation.cells() if cell.attacker == attacker]
+        known = {cell: _seconds_known(evaluation, cell) for cell in own}
+        timed = [seconds for seconds in known.values() if seconds is not None]
+        if None in known.values():
+            each = _estimated(evaluation, own[0], sum(timed) / len(timed) if timed else None)
+        for cell in own:
+            seconds = known[cell]
+            planned.append(
+                PlannedCell(
+                    attacker,
+                    cell.option.arm.name,
+                    cell.setting,
+                    cell.repetition,
+                    each(cell) if seconds is None else seconds,
+                    seconds is not None,
+                )
+            )
+    return AttackPlan(tuple(planned), _making(evaluation), evaluation.left_out())
+
+
+def _seconds_known(evaluation: Evaluation, cell: CellOf) -> float | None:
+    """Returns how long a finished cell took; None where it is not finished, or cannot be told.
+
+    What an arm trains on is part of a cell's key, and arms that run our tool are not run for a
+    plan.
+    """
+    if cell.option.requires & {"tool", "others"}:
+        return None
+    if evaluation.protected[cell.repetition % len(evaluation.albums)] is None and (
+        "protected" in cell.option.requires
+    ):
+        return None
+    material = evaluation.material(cell, lambda share, doing: None)
+    return evaluation.cells_folder.seconds(evaluation.spec(cell, material))
+
+
+def _estimated(
+    evaluation: Evaluation, cell: CellOf, known: float | None
+) -> Callable[[CellOf], float]:
+    """Returns how long a cell of the same attacker takes, by finished ones or by a trial."""
+    if known is not None:
+        return lambda other: known
+    bench = evaluation.benches[cell.repetition]
+    photos = len(bench.shared) + len(bench.album.of("query")) + len(bench.album.of("other"))
+    if cell.attacker in evaluation.proxies:
+        began = time.monotonic()
+        some = [photo.path for photo in bench.shared[:_TRIED_PHOTOS]]
+        evaluation.features(evaluation.proxies[cell.attacker], some)
+        each = (time.monotonic() - began) / len(some)
+        return lambda other: each * photos
+    spent = _tried(evaluation, cell)
+    return lambda other: spent[0] if other.option.id == "none" else spent[1]
+
+
+def _tried(evaluation: Evaluation, cell: CellOf) -> tuple[float, float]:
+    """Returns seconds of a cell without and with fine-tuning, from a few steps of each part."""
+    bench = evaluation.benches[cell.repetition]
+    config, album = evaluation.config, bench.album
+    attacker = evaluation.model(cell.attacker)
+    paths = {photo.key: photo.path for photo in album.photos}
+    pictures = Pictured(evaluation.box, paths)
+    recipe = recipe_of(attacker, Material(bench.shared), config)
+    lessons = training_conversations(album, setting=cell.setting, seed=config.question_seed)
+    asked = query_questions(album, cell.setting, config)
+    strangers = stranger_questions(album, config)
+    some = lessons[:: max(1, len(lessons) // _TRIED_LESSONS)]
+    marks: list[float] = []
+
+    def mark() -> None:
+        marks.append(time.monotonic())
+
+    mark()
+    attacker.fine_tune(some, pictures, replace(recipe, epochs=1), seed=0)
+    mark()
+    tried = asked[:: max(1, len(asked) // _TRIED_QUESTIONS)]
+    attacker.score_choices(tried, pictures)
+    mark()
+    spoken = asked[:_TRIED_ANSWERS]
+    if config.free_words:
+        attacker.answer(spoken, pictures)
+    mark()
+    attacker.reset()
+    training = (marks[1] - marks[0]) / len(some) * len(lessons) * recipe.epochs
+    asking = (marks[2] - marks[1]) / len(tried) * len(asked)
+    speaking = (marks[3] - marks[2]) / len(spoken) * (len(asked) + len(strangers))
+    measured = len(measured_epochs(recipe.epochs, config.epochs_measured))
+    return asking + speaking, training + measured * asking + speaking
+
+
+def _making(evaluation: Evaluation) -> float:
+    """Returns seconds for photos that our tool will protect, counted as if none were there."""
+    protection = evaluation.protection
+    if protection is None:
+        return 0.0
+    from ..runs import PhotoItem, estimate
+
+    photos = 0
+    wanted = {o.id for a in evaluation.config.everyone for o in evaluation.options_of(a)}
+    for k in range(len(evaluation.albums)):
+        bench = evaluation.benches[k]
+        if evaluation.protected[k] is None:
+            photos += len(bench.shared)
+        photos += len(bench.shared) * any(name.startswith("no-jpeg") for name in wanted)
+        photos += len(bench.album.of("other")) * any(name.startswith("a7") for name in wanted)
+        photos += len(bench.album.of("query")) * len(wanted & {"a8", "a8-groups"})
+    if photos == 0:
+        return 0.0
+    items = [PhotoItem(p.key, p.path, p.person) for p in evaluation.benches[0].shared]
+    once = estimate(
+        items,
+        evaluation.cache / "protected",
+        protection,
+        SelectionConfig(),
+        OutputConfig(),
+        device=evaluation.device,
+    )
+    return once.seconds / len(items) * photos
