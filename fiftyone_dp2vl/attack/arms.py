@@ -96,7 +96,7 @@ def _without_jpeg(after: str) -> Maker:
 def _controls() -> Iterable[ArmOption]:
     def control(name: str, needs: str, make: Maker, *requires: str) -> ArmOption:
         arm = Arm(name=name, group="control", needs=needs)
-        return ArmOption(name.replace(" ", "-").replace(",", ""), arm, make, frozenset(requires))
+        return ArmOption(_slug(name), arm, make, frozenset(requires))
 
     none = control("none", "No fine-tuning: the model as it is.", _none)
     yield replace(none, proxies=False)

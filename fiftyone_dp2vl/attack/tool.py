@@ -78,6 +78,7 @@ def run_tool(
     encoders = [load_encoder(name, device=device) for name in config.encoders]
     selection, output = SelectionConfig(), OutputConfig()
     spec = {
+        "kind": "attack",
         "photos": [[photo.key, photo.group, sha(photo.path)] for photo in photos],
         "config": config.to_dict(),
         "selection": selection.to_dict(),

@@ -16,6 +16,7 @@ COMMANDS: dict[str, str] = {
     "audit": "say what a released folder gives away",
     "restore": "give a release its original pixels back, with the passphrase",
     "embed": "list encoders, or compute a folder's embeddings",
+    "attack": "fine-tune attackers on shared photos and report what leaks",
     "report": "show the report card of an attack, as HTML or Markdown",
     "study": "make the figures of the documentation again",
     "bench": "measure speed",
