@@ -123,7 +123,6 @@ def _verdict(report: AttackReport, lens: Lens) -> Markup:
             )
         )
     sentences = [tag("li", text) for text in verdict_sentences(report)]
-    sentences += [tag("li", note) for note in report.notes]
     return section(
         "What leaks",
         None,
@@ -159,7 +158,11 @@ def _tile(verdict: Verdict) -> Markup:
 def _tested(report: AttackReport) -> Markup:
     lists = [
         tag("div", tag("h2", title), tag("ul", [tag("li", text) for text in texts], class_="plain"))
-        for title, texts in (("Tested", report.tested), ("Not tested", report.not_tested))
+        for title, texts in (
+            ("Tested", report.tested),
+            ("Not tested", report.not_tested),
+            ("How to read the figures", report.notes),
+        )
         if texts
     ]
     limits = tag(

@@ -44,7 +44,7 @@ def report_markdown(report: AttackReport) -> str:
     blocks = [
         f"# {_text(report.title)}",
         f"{report.created}, {duration(report.seconds)}; photos: {_text(album)}",
-        _list([*verdict_sentences(report), *report.notes]),
+        _list(verdict_sentences(report)),
         *_every_attacker(report),
         *_scenarios(lens),
         *_ratio(lens),
@@ -53,6 +53,7 @@ def report_markdown(report: AttackReport) -> str:
         *_answers(report),
         *_listed("Tested", report.tested),
         *_listed("Not tested", report.not_tested),
+        *_listed("How to read the figures", report.notes),
         *_listed("What no figure here can tell", LIMITS),
         *_where(report),
     ]

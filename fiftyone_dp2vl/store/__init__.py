@@ -10,24 +10,50 @@ from typing import TYPE_CHECKING
 from ..lazy import lazily
 
 if TYPE_CHECKING:
+    from .albums import attack_album as attack_album
+    from .attack import evaluate_attack_dataset as evaluate_attack_dataset
     from .benchmark import benchmark_dataset as benchmark_dataset
     from .delete import delete_run as delete_run
     from .embeddings import Embedded as Embedded, compute_embeddings as compute_embeddings
+    from .evaluations import (
+        AttackEvaluation as AttackEvaluation,
+        delete_evaluation as delete_evaluation,
+        list_evaluations as list_evaluations,
+        load_evaluation as load_evaluation,
+        load_report as load_report,
+    )
     from .protect import protect_dataset as protect_dataset
     from .records import (
         ProtectionRun as ProtectionRun,
         list_runs as list_runs,
         load_run as load_run,
     )
+    from .release import Release as Release, export_release as export_release
+    from .release_audit import audit_release as audit_release
+    from .release_plan import ReleasePlan as ReleasePlan, plan_release as plan_release
+    from .release_records import list_releases as list_releases
 
 _HOMES = {
+    "AttackEvaluation": "evaluations",
     "Embedded": "embeddings",
     "ProtectionRun": "records",
+    "Release": "release",
+    "ReleasePlan": "release_plan",
+    "attack_album": "albums",
+    "audit_release": "release_audit",
     "benchmark_dataset": "benchmark",
     "compute_embeddings": "embeddings",
+    "delete_evaluation": "evaluations",
     "delete_run": "delete",
+    "evaluate_attack_dataset": "attack",
+    "export_release": "release",
+    "list_evaluations": "evaluations",
+    "list_releases": "release_records",
     "list_runs": "records",
+    "load_evaluation": "evaluations",
+    "load_report": "evaluations",
     "load_run": "records",
+    "plan_release": "release_plan",
     "protect_dataset": "protect",
 }
 

@@ -1,0 +1,301 @@
+"""Attacking a view: its photos and fields to the attacker, its answers back into fields."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..attack.settings import AttackConfig
+from ..errors import RunError
+from ..measure.report import AttackReport
+from ..measure.report_html import report_html
+from ..measure.report_words import verdict_sentences
+from ..media.atomic import write_atomically
+from ..runs import Progress
+from .albums import QUERY_SHARE, attack_album
+from .evaluations import (
+    PAGE,
+    REPORT,
+    AttackEvaluation,
+    EvaluationNames,
+    clear_results,
+    evaluation_problem,
+    list_evaluations,
+    next_evaluation_name,
+    save_evaluation,
+)
+from .photos import group_values, require_photos
+from .predictions import predicted_arms, store_predictions
+from .records import load_run
+
+if TYPE_CHECKING:
+    from ..attack.album import AttackAlbum
+    from ..attack.evaluate import AttackProgress
+    from ..attack.evaluation import Loader
+    from ..attack.plan import AttackPlan
+
+__all__ = ["default_cache", "evaluate_attack_dataset", "plan_attack_dataset"]
+
+_STEPS = 100  # progress counts whole cells; a bar should move within one too
+
+
+def evaluate_attack_dataset(
+    view: Any,
+    config: AttackConfig | None = None,
+    *,
+    identity: str,
+    evaluation: str | None = None,
+    run: str | None = None,
+    affiliation: str | None = None,
+    scenario: str | None = None,
+    description: str | None = None,
+    query: str | float = QUERY_SHARE,
+    others: str | None = None,
+    face: str | None = None,
+    questions: Mapping[str, Sequence[str]] | None = None,
+    distractors: Mapping[str, Sequence[str]] | None = None,
+    seed: int = 0,
+    output_dir: str | None = None,
+    cache: str | None = None,
+    device: str | None = None,
+    load: Loader | None = None,
+    progress: Callable[[Progress], None] | None = None,
+    cancel: Callable[[], bool] | None = None,
+) -> AttackReport:
+    """Attacks a view's photos and stores the report and the answers with the dataset.
+
+    The answers to the query photos become classifications with a confidence, one field for the
+    attacker who trained on clean photos and one for protected photos, and one of FiftyOne's
+    evaluations each, so that the App's Model Evaluation panel compares them. A call that was
+    interrupted goes on, when it is repeated, with the cell that it was at.
+
+    Args:
+        view: a FiftyOne dataset or view of photos
+        config: attackers, arms, repetitions; None for the defaults
+        identity: see :func:`~fiftyone_dp2vl.store.albums.attack_album`, as for the other
+            fields and choices of photos
+        evaluation: a name, default ``eval1``, ``eval2``, ...
+        run: the protection to attack; None attacks the clean photos only
+        affiliation: see ``identity``
+        scenario: see ``identity``
+        description: see ``identity``
+        query: see ``identity``
+        others: see ``identity``
+        face: see ``identity``
+        questions: see ``identity``
+        distractors: see ``identity``
+        seed: see ``identity``
+        output_dir: where the report goes, default below FiftyOne's dataset directory
+        cache: folder of what was measured and of the photos that arms make; default one for the
+            dataset, below FiftyOne's dataset directory
+        device: default the GPU where there is one
+        load: from a registry name to an attacker, default the registry's
+        progress: called while the evaluation goes on
+        cancel: asked while it goes on
+
+    Returns:
+        the report, as :func:`fiftyone_dp2vl.store.load_report` gives it back
+
+    Raises:
+        ConfigError: if a field, a choice of photos or the configuration will not do
+        RunError: if the evaluation exists already, or there is no such run
+        ModelNotFoundError: if an attacker or encoder is not here
+        Cancelled: if ``cancel`` said so; what was measured is kept
+    """
+    from ..attack.evaluate import evaluate_attack
+
+    config = config or AttackConfig()
+    require_photos(view)
+    dataset = view._root_dataset
+    evaluation = evaluation or next_evaluation_name(dataset)
+    problem = evaluation_problem(dataset, evaluation)
+    if problem is not None:
+        raise RunError(problem)
+    mapping: dict[str, Any] = {
+        "identity": identity,
+        "affiliation": affiliation,
+        "scenario": scenario,
+        "description": description,
+        "query": query,
+        "others": others,
+        "face": face,
+        "seed": seed,
+    }
+    album, protected = attack_album(
+        view, **mapping, run=run, questions=questions, distractors=distractors
+    )
+    record = load_run(dataset, run) if run is not None else None
+    report = evaluate_attack(
+        album,
+        config,
+        protected=protected if record is not None else None,
+        protection=record.protection if record is not None else None,
+        facts=_facts(view, record, protected) if record is not None else None,
+        source=f"FiftyOne dataset {dataset.name}",
+        cache=Path(cache) if cache is not None else default_cache(dataset),
+        device=device or _device(),
+        name=evaluation,
+        load=load,
+        progress=_steps(progress),
+        cancel=cancel,
+    )
+    report = _with_left_out(report, view, album, scenario, affiliation)
+    names = EvaluationNames(evaluation)
+    arms = predicted_arms(report)
+    stored = AttackEvaluation(
+        evaluation=evaluation,
+        state="writing",
+        run=run,
+        directory=str(Path(output_dir or _directory(dataset, evaluation)).expanduser().absolute()),
+        attackers=tuple(report.attackers),
+        summary=tuple(verdict_sentences(report)),
+        fields=(names.truth, *map(names.prediction, arms)),
+        eval_keys=tuple(map(names.eval_key, arms)),
+        mapping=mapping,
+        config=config.to_dict(),
+        fingerprint=config.fingerprint(),
+        album=album.digest,
+        created=report.created,
+        seconds=report.seconds,
+    )
+    _store(dataset, report, stored)
+    return report
+
+
+def plan_attack_dataset(
+    view: Any,
+    config: AttackConfig,
+    *,
+    run: str | None = None,
+    cache: str | None = None,
+    device: str | None = None,
+    **mapping: Any,
+) -> AttackPlan:
+    """Returns what :func:`evaluate_attack_dataset` would do, and how long it would take.
+
+    Each attacker is loaded and tried for a few steps, unless cells of it were measured before.
+
+    Args:
+        view: a FiftyOne dataset or view of photos
+        config: as there
+        run: as there
+        cache: as there
+        device: as there
+        **mapping: fields and choices of photos, as there
+
+    Raises:
+        ConfigError: as there
+    """
+    from ..attack.plan import plan_attack
+
+    record = load_run(view._root_dataset, run) if run is not None else None
+    album, protected = attack_album(view, run=run, **mapping)
+    return plan_attack(
+        album,
+        config,
+        protected=protected if record is not None else None,
+        protection=record.protection if record is not None else None,
+        cache=Path(cache) if cache is not None else default_cache(view._root_dataset),
+        device=device or _device(),
+    )
+
+
+def default_cache(dataset: Any) -> Path:
+    """Returns where a dataset's measured cells are kept if nothing else is said."""
+    return _home(dataset) / "attack-cells"
+
+
+def _home(dataset: Any) -> Path:
+    import fiftyone as fo
+
+    return Path(fo.config.default_dataset_dir) / "dp2vl" / str(dataset.name)
+
+
+def _directory(dataset: Any, evaluation: str) -> Path:
+    # a run's folder lies beside it, and no run's name has a hyphen
+    return _home(dataset) / f"attack-{evaluation}"
+
+
+def _device() -> str:
+    from .embeddings import default_device
+
+    return default_device()
+
+
+def _store(dataset: Any, report: AttackReport, record: AttackEvaluation) -> None:
+    """Writes files, fields, evaluations and the record; what an interruption leaves has a name."""
+    folder = Path(record.directory)
+    folder.mkdir(parents=True, exist_ok=True)
+    report.save(folder / REPORT)
+    write_atomically(folder / PAGE, report_html(report).encode(), replace=True)
+    for earlier in list_evaluations(dataset):
+        if earlier.evaluation == record.evaluation:
+            clear_results(dataset, earlier)
+    save_evaluation(dataset, record)
+    store_predictions(dataset, report, record.names)
+    save_evaluation(dataset, replace(record, state="complete"))
+
+
+def _facts(view: Any, record: Any, protected: Mapping[str, Path]) -> dict[str, Any]:
+    """Returns what a report says of a run: its configuration, encoders and visible cost."""
+    names, chosen = record.names, view.select(list(protected))
+    linf, psnr, ssim = chosen.values([names.linf, names.psnr, names.ssim])
+    return {
+        "run": record.run,
+        "config": record.protection.to_dict(),
+        "fingerprint": record.fingerprints.get("protection", ""),
+        "encoders": {entry["name"]: entry["weights_sha256"] for entry in record.encoders},
+        "photos": len(protected),
+        "quality": {
+            **_spread("linf", linf, worst=max),
+            **_spread("psnr", psnr, worst=min),
+            **_spread("ssim", ssim, worst=min),
+        },
+    }
+
+
+def _spread(name: str, values: list[float | None], worst: Callable[..., float]) -> dict[str, float]:
+    """Returns the median and the worst photo's figure."""
+    known = [value for value in values if value is not None]
+    if not known:
+        return {}
+    return {
+        f"median_{name}": round(statistics.median(known), 4),
+        f"worst_{name}": round(worst(known), 4),
+    }
+
+
+def _with_left_out(
+    report: AttackReport,
+    view: Any,
+    album: AttackAlbum,
+    scenario: str | None,
+    affiliation: str | None,
+) -> AttackReport:
+    """Returns the report with the scenarios named that allowed no choice."""
+    if scenario is None or affiliation is None:
+        return report
+    told = {name for name in group_values(view, scenario) if name}
+    missing = sorted(told - set(album.choices))
+    if not missing:
+        return report
+    sentence = f"Scenarios with one phrase only allow no choice: {', '.join(missing)}."
+    return replace(report, not_tested=(*report.not_tested, sentence))
+
+
+def _steps(
+    progress: Callable[[Progress], None] | None,
+) -> Callable[[AttackProgress], None] | None:
+    if progress is None:
+        return None
+    tell = progress
+
+    def told(step: AttackProgress) -> None:
+        done = min(round(step.done * _STEPS), step.total * _STEPS)
+        label = f"{step.label}, {step.doing}"
+        tell(Progress(done, step.total * _STEPS, "attack", label, step.eta_seconds))
+
+    return told
