@@ -81,8 +81,10 @@ def training_conversations(
     rng = np.random.default_rng([seed, 31])
     said: list[Conversation] = []
     for photo in shared:
-        for wording in rng.permutation(_seen(NAME))[:NAMES_A_PHOTO]:
-            said.append(Conversation(photo.key, str(wording), photo.person, "name"))
+        said.extend(
+            Conversation(photo.key, str(wording), photo.person, "name")
+            for wording in rng.permutation(_seen(NAME))[:NAMES_A_PHOTO]
+        )
         for scenario, fact in _told(album, photo, setting).items():
             asked = str(rng.choice(_seen(scenario_wordings(album, scenario))))
             said.append(Conversation(photo.key, asked, fact, "affiliation", scenario))

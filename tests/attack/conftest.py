@@ -155,6 +155,18 @@ def paint(person: str, number: int) -> Image.Image:
     return image.resize(((80, 64), (64, 80), (64, 64))[number % 3], Image.Resampling.BICUBIC)
 
 
+@pytest.fixture(scope="session")
+def make_llava() -> Callable[..., str]:
+    """Builds tiny LLaVA models: (folder, kind, tower) to an attacker's name."""
+    return build_llava
+
+
+@pytest.fixture(scope="session")
+def recipe() -> FineTuneConfig:
+    """Enough for a tiny model to learn something."""
+    return QUICK
+
+
 @pytest.fixture
 def album(tmp_path: Path) -> AttackAlbum:
     """Three people with four shared photos and two query photos, and a stranger."""
