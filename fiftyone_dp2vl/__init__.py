@@ -27,11 +27,14 @@ if TYPE_CHECKING:
         wrap_module as wrap_module,
     )
     from .protection import list_strategies as list_strategies, protect as protect
+    from .release import restore as restore
     from .runs import protect_photos as protect_photos
     from .store import (
+        audit_release as audit_release,
         benchmark_dataset as benchmark_dataset,
         compute_embeddings as compute_embeddings,
         delete_run as delete_run,
+        export_release as export_release,
         protect_dataset as protect_dataset,
     )
 
@@ -39,9 +42,11 @@ _ROOMS = {
     "OutputConfig": "config",
     "ProtectionConfig": "config",
     "SelectionConfig": "config",
+    "audit_release": "store",
     "benchmark_dataset": "store",
     "compute_embeddings": "store",
     "delete_run": "store",
+    "export_release": "store",
     "generate_benchmark": "benchmark",
     "list_encoders": "encoders",
     "list_strategies": "protection",
@@ -50,6 +55,7 @@ _ROOMS = {
     "protect_dataset": "store",
     "protect_photos": "runs",
     "register_encoder": "encoders",
+    "restore": "release",
     "wrap_module": "encoders",
 }
 
