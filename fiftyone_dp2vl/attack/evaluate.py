@@ -18,6 +18,7 @@ from .album import AttackAlbum
 from .arms import list_arms
 from .evaluation import CellOf, Evaluation, Loader, without_folders
 from .findings import answers_of, judged, not_tested, notes, tested
+from .ledger import Ledger
 from .options import ArmOption
 from .plan import make_evaluation
 from .scores import Raw, chance_rows, luck_row, rows_of
@@ -139,20 +140,19 @@ Results = dict[tuple[str, str, str], list[Raw]]
 def _measure_all(evaluation: Evaluation, progress: Told | None) -> Results:
     """Measures what is not yet measured; (attacker, arm, setting) -> cell of each repetition."""
     cells = list(evaluation.cells())
-    clock = _Clock(cells, progress)
+    ledger, clock = Ledger(evaluation), _Clock(cells, progress)
     results: Results = {}
     for cell in cells:
         clock.begin(cell)
         material = evaluation.material(cell, lambda share, doing: clock.tell(0.2 * share, doing))
-        spec = evaluation.spec(cell, material)
-        raw = evaluation.cells_folder.load(spec)
+        raw = ledger.known(cell, material)
         if raw is None:
             found = evaluation.measure(
                 cell, material, lambda share, doing: clock.tell(0.2 + 0.8 * share, doing)
             )
             # through JSON, so that a fresh cell and one from disk are the same
             raw = json.loads(json.dumps(found, allow_nan=False))
-            evaluation.cells_folder.store(spec, raw, clock.spent())
+            ledger.keep(cell, material, raw, clock.spent())
             clock.end(measured=True)
         else:
             clock.end(measured=False)

@@ -9,41 +9,20 @@ from typing import Any
 
 from ..config import ProtectionConfig
 from ..errors import ConfigError
-from ..measure.cells import CellCache, code_digest
 from .album import AttackAlbum
 from .arms import chosen_arms, list_arms
 from .asking import PictureBox
 from .base import Attacker
-from .cells import measure_model, recipe_of
+from .cells import measure_model
 from .options import REQUIREMENTS, ArmOption
 from .proxies import Proxy, parse_proxy
 from .proxy_cell import FeatureBox, measure_proxy
 from .settings import AttackConfig
-from .tool import sha
 from .workbench import Material, Workbench
 
 __all__ = ["CellOf", "Evaluation", "Loader", "without_folders"]
 
 Loader = Callable[[str], Attacker]
-
-_NOT_MEASURING = frozenset(
-    {
-        # what prepares files, whose bytes are in a cell's key, and what reads results
-        *("adaptive", "arms", "benchmark", "changes", "controls", "denoiser", "detector"),
-        *("evaluate", "evaluation", "face", "findings", "matching", "memory", "options", "plan"),
-        *("proxies", "proxy_cell", "scores", "settings", "tool", "workbench", "__init__"),
-    }
-)
-_PROXY_ROOMS = (
-    *("attack/asking", "attack/pairs", "attack/proxies", "attack/proxy_cell"),
-    *("measure/arrays", "measure/features", "measure/probe", "encoders", "media"),
-)
-
-
-def _model_rooms() -> list[str]:
-    here = Path(__file__).parent
-    names = {p.stem for p in here.iterdir() if p.suffix == ".py" or (p / "__init__.py").is_file()}
-    return [f"attack/{name}" for name in sorted(names - _NOT_MEASURING)] + ["media"]
 
 
 @dataclass(frozen=True)
@@ -109,7 +88,6 @@ class Evaluation:
             )
         for album, files in zip(self.albums, self.protected, strict=True):
             _check_album(album, files)
-        self.cells_folder = CellCache(self.cache / "cells" / "attack")
         self.features = FeatureBox(self.device)
         self.box = PictureBox()
         self.benches = [
@@ -214,45 +192,6 @@ class Evaluation:
             "license": info.license,
             "vision": info.vision,
             **dict(info.extra),
-        }
-
-    def spec(self, cell: CellOf, material: Material) -> dict[str, Any]:
-        """Returns everything that determines a cell's result."""
-        bench = self.benches[cell.repetition]
-        proxy = self.proxies.get(cell.attacker)
-        spec: dict[str, Any] = {
-            "kind": "attack",
-            "attacker": cell.attacker,
-            "setting": cell.setting,
-            "album": bench.album.digest,
-            "photos": [
-                [p.key, p.person, p.scenario, p.affiliation, list(p.descriptions), sha(p.path)]
-                for p in material.photos
-            ],
-            "queries": {key: sha(path) for key, path in sorted(material.queries.items())},
-            "pairs": [[sha(pair.photo.path), sha(pair.protected)] for pair in material.pairs],
-            "facts": {name: list(values) for name, values in material.facts.items()},
-            "asked": [
-                self.config.max_questions,
-                self.config.question_seed,
-                self.config.wording,
-            ],
-        }
-        if proxy is not None:
-            facts = proxy.facts(self.device)
-            return {**spec, "weights": facts["weights_sha256"], "code": code_digest(*_PROXY_ROOMS)}
-        attacker = self.model(cell.attacker)
-        return {
-            **spec,
-            "weights": attacker.info.weights_sha256,
-            "recipe": recipe_of(attacker, material, self.config).to_dict()
-            if material.photos
-            else None,
-            "seed": self.seed(cell) if material.photos else None,
-            "free_words": self.config.free_words,
-            "epochs_measured": self.config.epochs_measured if material.photos else None,
-            "device": (self.device or "cpu").split(":")[0],
-            "code": code_digest(*_model_rooms()),
         }
 
     def seed(self, cell: CellOf) -> int:

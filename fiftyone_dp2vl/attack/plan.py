@@ -12,6 +12,7 @@ from .album import AttackAlbum
 from .asking import Pictured, query_questions, stranger_questions
 from .cells import measured_epochs, recipe_of
 from .evaluation import CellOf, Evaluation, Loader
+from .ledger import Ledger
 from .pairs import training_conversations
 from .settings import AttackConfig
 from .workbench import Material
@@ -161,15 +162,15 @@ def plan_attack(
 
 def plan_of(evaluation: Evaluation) -> AttackPlan:
     """Returns the plan of an evaluation; nothing is protected or measured for it."""
+    ledger = Ledger(evaluation)
     planned: list[PlannedCell] = []
     for attacker in evaluation.config.everyone:
         own = [cell for cell in evaluation.cells() if cell.attacker == attacker]
-        known = {cell: _seconds_known(evaluation, cell) for cell in own}
-        timed = [seconds for seconds in known.values() if seconds is not None]
-        if None in known.values():
+        known = [ledger.seconds(cell) for cell in own]
+        timed = [seconds for seconds in known if seconds is not None]
+        if None in known:
             each = _estimated(evaluation, own[0], sum(timed) / len(timed) if timed else None)
-        for cell in own:
-            seconds = known[cell]
+        for cell, seconds in zip(own, known, strict=True):
             planned.append(
                 PlannedCell(
                     attacker,
@@ -180,23 +181,10 @@ def plan_of(evaluation: Evaluation) -> AttackPlan:
                     seconds is not None,
                 )
             )
-    return AttackPlan(tuple(planned), _making(evaluation), evaluation.left_out())
-
-
-def _seconds_known(evaluation: Evaluation, cell: CellOf) -> float | None:
-    """Returns how long a finished cell took; None where it is not finished, or cannot be told.
-
-    What an arm trains on is part of a cell's key, and arms that run our tool are not run for a
-    plan.
-    """
-    if cell.option.requires & {"tool", "others"}:
-        return None
-    if evaluation.protected[cell.repetition % len(evaluation.albums)] is None and (
-        "protected" in cell.option.requires
-    ):
-        return None
-    material = evaluation.material(cell, lambda share, doing: None)
-    return evaluation.cells_folder.seconds(evaluation.spec(cell, material))
+    waiting = [
+        cell for cell, told in zip(evaluation.cells(), planned, strict=True) if not told.done
+    ]
+    return AttackPlan(tuple(planned), _making(evaluation, waiting), evaluation.left_out())
 
 
 def _estimated(
@@ -252,23 +240,25 @@ def _tried(evaluation: Evaluation, cell: CellOf) -> tuple[float, float]:
     return asking + speaking, training + measured * asking + speaking
 
 
-def _making(evaluation: Evaluation) -> float:
-    """Returns seconds for photos that our tool will protect, counted as if none were there."""
+def _making(evaluation: Evaluation, waiting: Sequence[CellOf]) -> float:
+    """Returns seconds for photos that our tool will protect, counted as if none were there.
+
+    Args:
+        evaluation: the evaluation
+        waiting: its cells that are not measured yet
+    """
     protection = evaluation.protection
     if protection is None:
         return 0.0
     from ..runs import PhotoItem, estimate
 
-    photos = 0
-    wanted = {o.id for a in evaluation.config.everyone for o in evaluation.options_of(a)}
-    for k in range(len(evaluation.albums)):
-        bench = evaluation.benches[k]
-        if evaluation.protected[k] is None:
-            photos += len(bench.shared)
-        photos += len(bench.shared) * any(name.startswith("no-jpeg") for name in wanted)
-        photos += len(bench.album.of("other")) * any(name.startswith("a7") for name in wanted)
-        photos += len(bench.album.of("query")) * len(wanted & {"a8", "a8-groups"})
-    if photos == 0:
+    # a run of the tool serves every arm and attacker of its repetition's album
+    runs = {
+        (cell.repetition % len(evaluation.albums), run): _photos_of(evaluation, cell, run)
+        for cell in waiting
+        for run in _runs_of(evaluation, cell)
+    }
+    if not runs:
         return 0.0
     items = [PhotoItem(p.key, p.path, p.person) for p in evaluation.benches[0].shared]
     once = estimate(
@@ -279,4 +269,28 @@ def _making(evaluation: Evaluation) -> float:
         OutputConfig(),
         device=evaluation.device,
     )
-    return once.seconds / len(items) * photos
+    return once.seconds / len(items) * sum(runs.values())
+
+
+def _runs_of(evaluation: Evaluation, cell: CellOf) -> list[str]:
+    """Returns which runs of our tool a cell needs."""
+    needs = cell.option.requires
+    runs = []
+    if cell.option.arm.variant:
+        runs.append("variant")
+    elif "protected" in needs and (
+        evaluation.protected[cell.repetition % len(evaluation.albums)] is None
+    ):
+        runs.append("shared")
+    if "others" in needs:
+        runs.append("others")
+    if cell.option.id in ("a8", "a8-groups"):
+        runs.append(cell.option.id)
+    return runs
+
+
+def _photos_of(evaluation: Evaluation, cell: CellOf, run: str) -> int:
+    bench = evaluation.benches[cell.repetition]
+    if run == "others":
+        return len(bench.album.of("other"))
+    return len(bench.shared if run in ("shared", "variant") else bench.album.of("query"))

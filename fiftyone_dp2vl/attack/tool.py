@@ -7,6 +7,7 @@ import json
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -39,7 +40,13 @@ class ToolPhoto:
 
 
 def sha(path: Path) -> str:
-    """Returns 16 hex digits of a file's bytes."""
+    """Returns 16 hex digits of a file's bytes; read again only where the file has changed."""
+    state = path.stat()
+    return _sha(path, state.st_size, state.st_mtime_ns)
+
+
+@lru_cache(maxsize=1 << 16)
+def _sha(path: Path, size: int, changed: int) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()[:16]
 
 

@@ -77,6 +77,10 @@ class CellCache:
         """Where the result of ``spec`` lies, or will."""
         return self.folder / f"{fingerprint(spec)}.json"
 
+    def has(self, name: str) -> bool:
+        """Whether there is a result of the specification with this fingerprint."""
+        return (self.folder / f"{name}.json").is_file()
+
     def load(self, spec: Mapping[str, Any]) -> dict[str, Any] | None:
         """Returns the stored result of ``spec``, or None."""
         try:
