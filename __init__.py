@@ -1,4 +1,4 @@
-"""The FiftyOne plugin: makes its library importable and registers its operators.
+"""The FiftyOne plugin: makes its library importable, registers operators and panels.
 
 FiftyOne executes this file again at every access to its registry, so it only imports and
 registers; whatever is heavy or must be kept lives in sub-modules.
@@ -48,8 +48,9 @@ if __name__ == _LIBRARY:
 elif __package__:
     _load_library()
     from .operators import OPERATORS
+    from .panels import PANELS
 
     def register(plugin: Any) -> None:
-        """Registers the plugin's operators; ``fiftyone.yml`` lists the same ones."""
-        for operator in OPERATORS:
-            plugin.register(operator)
+        """Registers the operators and panels; ``fiftyone.yml`` lists the same ones."""
+        for part in (*OPERATORS, *PANELS):
+            plugin.register(part)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from .analyse_run import AnalyseRun
 from .compute_embeddings import ComputeEmbeddings
 from .delete_run import DeleteRun
 from .doctor import Doctor
 from .protect import Protect
 
-OPERATORS = (ComputeEmbeddings, Protect, DeleteRun, Doctor)
+OPERATORS = (ComputeEmbeddings, Protect, AnalyseRun, DeleteRun, Doctor)
 """Every operator, in the order of ``fiftyone.yml``."""

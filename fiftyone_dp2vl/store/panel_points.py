@@ -14,6 +14,7 @@ from .analysis import names_with
 from .photos import field_kind
 from .projection import METHODS, plot_keys
 from .records import ProtectionRun
+from .separation import READING
 
 __all__ = ["SHOWN", "PlotPoints", "colour_fields", "field_values", "load_points", "plot_methods"]
 
@@ -94,7 +95,8 @@ def load_points(
 
 
 def _read(dataset: Any, record: ProtectionRun, keys: tuple[str, str], cosine: str) -> PlotPoints:
-    before, after = (dataset.load_brain_results(k, cache=False, load_view=False) for k in keys)
+    with READING:
+        before, after = (dataset.load_brain_results(k, cache=False, load_view=False) for k in keys)
     ids, clean = np.asarray(before.sample_ids), np.asarray(before.points, dtype=np.float64)
     released = np.asarray(after.points, dtype=np.float64)
     rows = _sample(len(ids))

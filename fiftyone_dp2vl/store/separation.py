@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -39,6 +40,9 @@ FIGURES = (
 
 TESTED = 2000
 """Photos that the figures whose cost grows with the square of their number rest on, at most."""
+
+READING = threading.Lock()
+"""Held while results are read from the database."""
 
 _NATURAL_PHOTOS = 500  # of one person: their pairs grow with the square
 _FORMAT = 1
@@ -170,8 +174,11 @@ def measure_separation(
 
 def load_separation(dataset: Any, record: ProtectionRun) -> dict[str, Separation]:
     """Returns what was measured of a run: encoder -> figures, surrogates first."""
-    # uncached: another process may have measured since
-    results = dataset._root_dataset.load_run_results(record.names.key, cache=False)
+    dataset, key = dataset._root_dataset, record.names.key
+    # uncached, since another process may have measured since; one at a time, since FiftyOne's
+    # documents share one file handle and the App's server asks from several threads
+    with READING:
+        results = dataset.load_run_results(key, cache=False, load_view=False)
     stored = getattr(results, "separation", None) if results is not None else None
     if not stored or getattr(results, "format", None) != _FORMAT:
         return {}
