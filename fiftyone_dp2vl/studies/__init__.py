@@ -17,6 +17,8 @@ STUDIES: Mapping[str, str] = MappingProxyType(
         "strategies": "every strategy at equal cost, on people used for choosing only",
         "robustness": "after JPEG, resizing, blur and noise, with and without EOT",
         "ratio": "when only a share of the photos is protected",
+        "attack": "a vision-language model fine-tuned on the photos, with every control",
+        "ladder": "attackers who edit protected photos first, or know of the protection",
         "real_photos": "photographs, with a second surrogate from the public registry",
         "invariance": "batch size, order and shards change nothing; a budget of 0 neither",
         "memory": "resident memory for hundreds of 12-megapixel photos",

@@ -10,13 +10,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..config import OutputConfig, ProtectionConfig, SelectionConfig
-from ..errors import RunError
+from ..errors import ConfigError, RunError
 from ..measure.cells import code_digest, fingerprint
 from ..measure.features import Change, PhotoFeatures, embed_files
 from .albums import Album, Shot, benchmark_album, folder_album
 from .options import Options
 
 if TYPE_CHECKING:
+    from ..benchmark import Benchmark
     from ..encoders import Encoder
     from ..runs import Progress
 
@@ -96,6 +97,27 @@ class Workshop:
         self.report(0.0, "draws the photos")
         folder = options.cache / "albums" / f"{split}-{repetition}-{name}"
         return benchmark_album(folder, **drawn)  # type: ignore[arg-type]
+
+    def benchmark(
+        self, split: str, repetition: int, *, people: int, queries: int, per_scenario: int = 1
+    ) -> Benchmark:
+        """Returns synthetic people with their facts, drawn unless they are there."""
+        from ..benchmark import ArtMissingError, generate_benchmark
+
+        drawn: dict[str, Any] = {
+            "people": people,
+            "seed": FIRST_SEED + repetition,
+            "split": split,
+            "photos_per_scenario": per_scenario,
+            "queries": queries,
+        }
+        name = fingerprint({**drawn, "code": code_digest("benchmark")})
+        self.report(0.0, "draws the photos")
+        folder = self.options.cache / "albums" / f"{split}-{repetition}-{name}"
+        try:
+            return generate_benchmark(folder, **drawn)
+        except (ArtMissingError, ValueError) as error:  # no art library, or too few looks
+            raise ConfigError(str(error)) from error
 
     def protected(
         self,
