@@ -6,7 +6,8 @@ from .analyse_run import AnalyseRun
 from .compute_embeddings import ComputeEmbeddings
 from .delete_run import DeleteRun
 from .doctor import Doctor
+from .evaluate_attack import EvaluateAttack
 from .protect import Protect
 
-OPERATORS = (ComputeEmbeddings, Protect, AnalyseRun, DeleteRun, Doctor)
+OPERATORS = (ComputeEmbeddings, Protect, EvaluateAttack, AnalyseRun, DeleteRun, Doctor)
 """Every operator, in the order of ``fiftyone.yml``."""
