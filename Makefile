@@ -9,7 +9,7 @@ BIN := $(VENV)/bin
 EXTRAS := app,benchmark,bench,open_clip,release,test,vlm
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test lint format figures clean
+.PHONY: help venv demo test soak lint format figures clean
 
 help:
 	@sed -n '1,3s/^# //p' Makefile
@@ -38,6 +38,12 @@ format: venv
 
 test: lint
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadgroup
+
+# The long fault campaign; its figures go to docs/faults.md by hand.
+soak: venv
+	mkdir -p .cache && rm -f .cache/soak.txt
+	DP2VL_SOAK=$(CURDIR)/.cache/soak.txt OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/faults
+	cat .cache/soak.txt
 
 # README and docs take their numbers from the cards under docs/results/.
 figures: venv

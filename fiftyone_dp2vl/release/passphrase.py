@@ -29,12 +29,15 @@ def check_passphrase(passphrase: str) -> str:
     return passphrase
 
 
-def read_passphrase(file: str | Path | None = None, *, confirm: bool = False) -> str:
+def read_passphrase(
+    file: str | Path | None = None, *, confirm: bool = False, ask: bool = True
+) -> str:
     """Returns a passphrase: the first line of a file, the environment's, or one that is typed.
 
     Args:
         file: where it stands; None looks at ``DP2VL_PASSPHRASE`` and then asks
         confirm: whether it is to be typed twice
+        ask: whether somebody may be asked to type it
 
     Raises:
         ConfigError: if there is none
@@ -47,9 +50,9 @@ def read_passphrase(file: str | Path | None = None, *, confirm: bool = False) ->
         return _some(text.splitlines()[0] if text else "", f"the first line of {file}")
     if VARIABLE in os.environ:
         return _some(os.environ[VARIABLE], f"the variable {VARIABLE}")
-    if not sys.stdin.isatty():
+    if not ask or not sys.stdin.isatty():
         raise ConfigError(
-            f"there is nobody to ask for a passphrase: set {VARIABLE} or give --passphrase-file"
+            f"there is nobody to ask for a passphrase: set {VARIABLE} or give a file with it"
         )
     typed = _some(getpass.getpass("passphrase: "), "what was typed")
     if confirm and getpass.getpass("once more: ") != typed:
