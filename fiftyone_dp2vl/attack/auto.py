@@ -102,7 +102,7 @@ class AutoAttacker(TransformersAttacker):
             **inputs,
             do_sample=False,
             max_new_tokens=max_tokens,
-            pad_token_id=self._pad,
+            pad_token_id=self.pad,
             eos_token_id=sorted({*ends, self.tokenizer.eos_token_id}),
         )
         return made[:, inputs["input_ids"].shape[1] :]

@@ -19,14 +19,15 @@ import torch
 from torch import Tensor
 
 from ..errors import ConfigError
-from . import saving
+from . import questioning, saving
 from .adapters import Adaptation, Parts, linear_layers
 from .augment import augmented
 from .base import Attacker, AttackerInfo, Conversation, Epoch, Pictures, Question
 from .config import FineTuneConfig
 from .finetune import train
 from .precision import autocast, reproducible
-from .trees import Row, Utterance, lay_out
+from .rows import log_likelihoods
+from .trees import Row, Utterance
 from .views import FeatureMemory, Prompt, Seen, Views
 
 if TYPE_CHECKING:
@@ -157,9 +158,10 @@ class TransformersAttacker(Attacker):
             top_p=None,
             top_k=None,
             max_new_tokens=max_tokens,
-            pad_token_id=self._pad,
+            pad_token_id=self.pad,
             eos_token_id=self.tokenizer.eos_token_id,
         )
+        # Embedded prompts do not come back.
         start = inputs["input_ids"].shape[1] if "input_ids" in inputs else 0
         return made[:, start:]
 
@@ -171,7 +173,8 @@ class TransformersAttacker(Attacker):
         return next(self.model.parameters()).device  # type: ignore[no-any-return]
 
     @property
-    def _pad(self) -> int:
+    def pad(self) -> int:
+        """The token id that fills short rows."""
         pad = self.tokenizer.pad_token_id
         return int(self.tokenizer.eos_token_id if pad is None else pad)
 
@@ -207,59 +210,18 @@ class TransformersAttacker(Attacker):
 
     def utterance(self, photo: str, question: str, answer: str, views: Views) -> Utterance:
         """Returns a question about a photo and its answer as token ids."""
-        prompt = self._prompts(photo, question, views)
+        prompt = self.prompt_of(photo, question, views)
         return Utterance(photo, prompt.ids, self.answer_ids(answer), prompt.along)
 
-    def _prompts(self, photo: str, question: str, views: Views) -> Prompt:
+    def prompt_of(self, photo: str, question: str, views: Views) -> Prompt:
+        """Returns a question about a photo as token ids, remembered with the views."""
         if (photo, question) not in views.prompts:
             views.prompts[photo, question] = self.prompt_ids(views.picture(photo), question)
         return views.prompts[photo, question]
 
     def log_likelihoods(self, rows: Sequence[Row], seen: Mapping[str, Seen]) -> Tensor:
         """Returns the log-likelihood of every target of the rows, in order, in nats, (N,)."""
-        size = max(len(row) for row in rows)
-        ids = torch.full((len(rows), size), self._pad)
-        for line, row in zip(ids, rows, strict=True):
-            line[: len(row)] = torch.tensor(row.ids)
-        along = {name: torch.zeros_like(ids) for name in rows[0].along}
-        for name, values in along.items():
-            for line, row in zip(values, rows, strict=True):
-                line[: len(row)] = torch.tensor(row.along[name])
-        mask, positions = self._who_sees_whom(rows, size)
-        inputs = self.inputs(
-            ids.to(self.device),
-            mask.to(self.device),
-            None if positions is None else positions.to(self.device),
-            {name: values.to(self.device) for name, values in along.items()},
-            [seen[row.photo] for row in rows],
-        )
-        nodes = sorted({node for row in rows for node, _, _ in row.targets})
-        column = {node: place for place, node in enumerate(nodes)}
-        wanted = torch.tensor(
-            [
-                (line, column[node], token)
-                for line, row in enumerate(rows)
-                for node, token, _ in row.targets
-            ],
-            device=self.device,
-        )
-        logits = self.logits(inputs, torch.tensor(nodes, device=self.device))
-        said = logits[wanted[:, 0], wanted[:, 1]].float()
-        return said.log_softmax(-1).gather(1, wanted[:, 2:]).squeeze(1)
-
-    def _who_sees_whom(self, rows: Sequence[Row], size: int) -> tuple[Tensor, Tensor | None]:
-        if not self.packs:
-            lengths = torch.tensor([[len(row)] for row in rows])
-            return (torch.arange(size)[None] < lengths).long(), None
-        seen = torch.zeros(len(rows), 1, size, size, dtype=torch.bool)
-        positions = torch.zeros(len(rows), size, dtype=torch.int64)
-        for number, row in enumerate(rows):
-            seen[number, 0, : len(row), : len(row)] = torch.from_numpy(row.visible())
-            seen[number, 0, len(row) :, 0] = True  # a padded token must see something
-            positions[number, : len(row)] = torch.tensor(row.depths)
-        dtype = torch.bfloat16 if self.half else torch.float32
-        mask = torch.zeros(seen.shape, dtype=dtype).masked_fill(~seen, torch.finfo(dtype).min)
-        return mask, positions
+        return log_likelihoods(self, rows, seen)
 
     # The attacker
 
@@ -329,69 +291,17 @@ class TransformersAttacker(Attacker):
         self._take(self._load_quantized())
         self._quantized = True
 
-    @torch.no_grad()
     def answer(
         self, questions: Sequence[Question], pictures: Pictures, *, max_tokens: int = 24
     ) -> list[str]:
         """See :meth:`.base.Attacker.answer`."""
-        views = self.views(pictures)
-        prompts = [self._prompts(q.photo, q.text, views) for q in questions]
-        order = sorted(range(len(questions)), key=lambda i: (len(prompts[i].ids), i))
-        said = [""] * len(questions)
-        size = 4 * self.rows_at_once
-        for start in range(0, len(order), size):
-            batch = order[start : start + size]
-            longest = max(len(prompts[i].ids) for i in batch)
-            lines = [self._padded(prompts[i], longest) for i in batch]
-            along = {
-                name: torch.tensor([line[2][name] for line in lines], device=self.device)
-                for name in lines[0][2]
-            }
-            seen = views([questions[i].photo for i in batch])
-            with autocast(self.device, "fp32", self.half):
-                inputs = self.inputs(
-                    torch.tensor([line[0] for line in lines], device=self.device),
-                    torch.tensor([line[1] for line in lines], device=self.device),
-                    None,
-                    along,
-                    [seen[questions[i].photo] for i in batch],
-                )
-                made = self.generate(inputs, max_tokens)
-            for i, ids in zip(batch, made, strict=True):
-                said[i] = self.tokenizer.decode(ids, skip_special_tokens=True).strip()
-        return said
+        return questioning.answer(self, questions, pictures, max_tokens)
 
-    def _padded(self, prompt: Prompt, size: int) -> tuple[list[int], list[int], Any]:
-        empty = size - len(prompt.ids)
-        return (
-            [self._pad] * empty + prompt.ids,
-            [0] * empty + [1] * len(prompt.ids),
-            {name: [0] * empty + list(values) for name, values in prompt.along.items()},
-        )
-
-    @torch.no_grad()
     def score_choices(
         self, questions: Sequence[Question], pictures: Pictures
     ) -> list[npt.NDArray[np.float64]]:
         """See :meth:`.base.Attacker.score_choices`; the token that ends an answer counts."""
-        views = self.views(pictures)
-        utterances = [
-            self.utterance(q.photo, q.text, choice, views)
-            for q in questions
-            for choice in q.choices
-        ]
-        sums = np.zeros(len(utterances))
-        rows = lay_out(utterances, share=self.packs)
-        rows.sort(key=len)
-        for start in range(0, len(rows), self.rows_at_once):
-            batch = rows[start : start + self.rows_at_once]
-            with autocast(self.device, "fp32", self.half):
-                found = self.log_likelihoods(batch, views([row.photo for row in batch]))
-            numbers = [number for row in batch for _, _, number in row.targets]
-            np.add.at(sums, numbers, found.double().cpu().numpy())
-        means = sums / np.array([len(u.answer) for u in utterances])
-        ends = np.cumsum([len(q.choices) for q in questions])
-        return [np.asarray(part) for part in np.split(means, ends[:-1])]
+        return questioning.score_choices(self, questions, pictures)
 
     def reset(self) -> None:
         """See :meth:`.base.Attacker.reset`."""

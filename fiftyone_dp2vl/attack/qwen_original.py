@@ -147,7 +147,7 @@ class QwenOriginalAttacker(TransformersAttacker):
         ended = torch.zeros(len(ids), dtype=torch.bool, device=ids.device)
         for _ in range(max_tokens):
             new = self.logits({"input_ids": ids, "attention_mask": mask}, last)[:, 0].argmax(-1)
-            new = new.masked_fill(ended, self._pad)
+            new = new.masked_fill(ended, self.pad)
             ids = torch.cat([ids, new[:, None]], dim=1)
             mask = torch.cat([mask, torch.ones_like(mask[:, :1])], dim=1)
             ended |= torch.isin(new, ends)
