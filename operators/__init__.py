@@ -3,11 +3,22 @@
 from __future__ import annotations
 
 from .analyse_run import AnalyseRun
+from .audit_release import AuditRelease
 from .compute_embeddings import ComputeEmbeddings
 from .delete_run import DeleteRun
 from .doctor import Doctor
 from .evaluate_attack import EvaluateAttack
+from .export_release import ExportRelease
 from .protect import Protect
 
-OPERATORS = (ComputeEmbeddings, Protect, EvaluateAttack, AnalyseRun, DeleteRun, Doctor)
+OPERATORS = (
+    ComputeEmbeddings,
+    Protect,
+    EvaluateAttack,
+    AnalyseRun,
+    ExportRelease,
+    AuditRelease,
+    DeleteRun,
+    Doctor,
+)
 """Every operator, in the order of ``fiftyone.yml``."""

@@ -1,0 +1,109 @@
+"""The ``audit_release`` operator: what a released folder gives away of this dataset."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import fiftyone.operators as foo
+import fiftyone.operators.types as types
+
+from fiftyone_dp2vl.errors import DP2VLError
+from fiftyone_dp2vl.store.records import list_runs
+from fiftyone_dp2vl.store.release_records import list_releases
+
+from .forms import choices, said, tell_problem
+from .streaming import stream
+
+
+class AuditRelease(foo.Operator):
+    """Audits a folder against the dataset's clean originals."""
+
+    @property
+    def config(self) -> foo.OperatorConfig:
+        """The operator's configuration."""
+        return foo.OperatorConfig(
+            name="audit_release",
+            label="Audit a release",
+            description="Says what a released folder gives away of this dataset",
+            icon="/assets/audit.svg",
+            dynamic=True,
+            execute_as_generator=True,
+            allow_immediate_execution=True,
+            allow_delegated_execution=True,
+            risk_level="low",
+            view_target=False,
+        )
+
+    def resolve_input(self, ctx: foo.ExecutionContext) -> types.Property:
+        """Returns the form."""
+        inputs = types.Object()
+        form = types.Property(
+            inputs, view=types.PromptView(label="Audit a release", submit_button_label="Audit")
+        )
+        runs = [record.run for record in list_runs(ctx.dataset) if record.state == "complete"]
+        none = None if runs else "this dataset has no complete protection run: protect photos first"
+        if tell_problem(inputs, "runs", none):
+            return form
+        made = [release.directory for release in list_releases(ctx.dataset)]
+        inputs.str(
+            "directory",
+            default=made[-1] if made else None,
+            label="Folder of the release, on the App's machine",
+            view=choices(reversed(made), own=True),
+        )
+        inputs.str("run", default=runs[-1], label="Protection run", view=choices(runs))
+        inputs.int(
+            "allow_unprotected",
+            default=0,
+            min=0,
+            label="Photos without protection that may be there",
+        )
+        inputs.str("signed_off_by", label="Who answers for this audit")
+        folder = said(ctx.params, "directory", made[-1] if made else "")
+        if not folder or not Path(folder).expanduser().is_dir():
+            tell_problem(inputs, "directory", "give the folder of a release", below="directory")
+        return form
+
+    def execute(self, ctx: foo.ExecutionContext) -> Iterator[Any]:
+        """Audits the folder and writes the report beside it."""
+        from fiftyone_dp2vl.store import audit_release
+
+        folder = Path(ctx.params["directory"]).expanduser().absolute()
+        try:
+            report = yield from stream(
+                ctx,
+                lambda tell, cancel: audit_release(
+                    folder,
+                    ctx.dataset,
+                    said(ctx.params, "run", None),
+                    allow_unprotected=said(ctx.params, "allow_unprotected", 0),
+                    signed_off_by=said(ctx.params, "signed_off_by", ""),
+                    progress=tell,
+                    cancel=cancel,
+                ),
+                phases={"index": (0.0, 0.4), "audit": (0.4, 1.0)},
+            )
+        except DP2VLError as error:
+            yield ctx.ops.notify(str(error), variant="error")
+            raise
+        path = folder.with_name(f"{folder.name}.audit.json")
+        report.save(path)
+        shown = f"{report.summary()}; see {path.with_suffix('.html')}"
+        yield ctx.ops.notify(
+            shown[:1].upper() + shown[1:], variant="success" if report.passed else "error"
+        )
+
+    def __call__(self, samples: Any, directory: str | Path, **settings: Any) -> None:
+        """Audits a folder from Python; the report is written beside it.
+
+        For the report itself call :func:`fiftyone_dp2vl.audit_release`.
+
+        Args:
+            samples: a FiftyOne dataset or view; all of the dataset counts
+            directory: the folder
+            **settings: ``run``, ``allow_unprotected``, ``signed_off_by``
+        """
+        params = {"directory": str(directory), **settings}
+        foo.execute_operator(self.uri, dataset=samples._root_dataset, params=params)
