@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from ..measure.cards import Row
 from ..measure.report import Answer, Arm
+from .arms import list_arms
 from .evaluation import Evaluation
 from .options import ArmOption
 from .scores import Raw
@@ -143,9 +144,12 @@ def tested(evaluation: Evaluation) -> list[str]:
         said.append(f"Only a part protected: {', '.join(ratios)}.")
     said += [
         f"{option.arm.name.removeprefix('adaptive: ')}: {option.arm.needs}"
-        for option in evaluation.options
+        for option in list_arms().values()
         if option.arm.group == "adaptive"
-        and (option.id in measured or (option.derived in measured and models))
+        and (
+            option.id in measured
+            or (option in evaluation.options and option.derived in measured and models)
+        )
     ]
     if any(proxy.face for proxy in evaluation.proxies.values()):
         said.append("A9, a face recogniser, was filled in by the user and attacked as a proxy.")

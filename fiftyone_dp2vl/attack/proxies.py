@@ -21,7 +21,7 @@ import numpy as np
 
 from ..errors import ConfigError
 from ..measure.arrays import Matrix, as_matrix, normalized
-from ..measure.features import embed_files
+from ..measure.features import PhotoFeatures, embed_files
 from ..measure.probe import ProbeResult, class_mean_probe, identity_probe, knn_probe
 
 __all__ = [
@@ -117,12 +117,12 @@ class Proxy:
             "vision": f"{info.family}, {'mean token' if self.tokens else 'pooled'}",
         }
 
-    def embed(self, paths: Sequence[Path], device: str | None = None) -> Matrix:
-        """Returns float64 (N, D) features of photo files."""
+    def embed(self, paths: Sequence[Path], device: str | None = None) -> PhotoFeatures:
+        """Returns the features of N photo files; registered ones stand in both places."""
         if self.features in _registered:
-            return as_matrix(_registered[self.features].extract(paths), self.features)
-        found = embed_files(paths, _encoder(self.features, device))
-        return found.mean_token if self.tokens else found.pooled
+            found = as_matrix(_registered[self.features].extract(paths), self.features)
+            return PhotoFeatures(found, found)
+        return embed_files(paths, _encoder(self.features, device))
 
     def ask(
         self, train: Matrix, people: Sequence[str], query: Matrix, truth: Sequence[str]

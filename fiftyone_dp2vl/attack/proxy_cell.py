@@ -30,18 +30,19 @@ class FeatureBox:
 
     def __init__(self, device: str | None = None) -> None:
         self._device = device
-        self._held: dict[tuple[str, bool, str], Any] = {}
+        self._held: dict[tuple[str, str], tuple[Any, Any]] = {}
 
     def __call__(self, proxy: Proxy, paths: Sequence[Path]) -> Matrix:
         """Returns float64 (N, D) features of N files, known by their bytes."""
-        names = [(proxy.features, proxy.tokens, sha(path)) for path in paths]
+        names = [(proxy.features, sha(path)) for path in paths]
         unseen = {
             name: path for name, path in zip(names, paths, strict=True) if name not in self._held
         }
         if unseen:
-            rows = proxy.embed(list(unseen.values()), self._device)
-            self._held.update(zip(unseen, rows, strict=True))
-        return np.stack([self._held[name] for name in names])
+            found = proxy.embed(list(unseen.values()), self._device)
+            both = zip(found.pooled, found.mean_token, strict=True)
+            self._held.update(zip(unseen, both, strict=True))
+        return np.stack([self._held[name][proxy.tokens] for name in names])
 
 
 def measure_proxy(

@@ -90,6 +90,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--max-questions", type=int, default=0, help="query photos asked (all)")
     parser.add_argument("--device", help="such as cpu or cuda (default: the GPU if there is one)")
     parser.add_argument(
+        "--trust-remote-code",
+        action="store_true",
+        help="run code that ships with a checkpoint (qwen_vl_original); read that code first",
+    )
+    parser.add_argument(
         "--cache", type=Path, default=Path(".cache/attack"), help="where cells are kept"
     )
     parser.add_argument(
@@ -104,6 +109,7 @@ def run(args: argparse.Namespace) -> int:
         return _list()
     from ..attack.evaluate import evaluate_attack
     from ..attack.plan import plan_attack
+    from ..attack.registry import load_attacker
     from ..attack.settings import AttackConfig
 
     if args.protected and len(args.protected) != len(args.album):
@@ -125,6 +131,9 @@ def run(args: argparse.Namespace) -> int:
     )
     albums = [_album(folder, args) for folder in args.album]
     call: dict[str, Any] = {"cache": args.cache, "device": args.device or _default_device()}
+    call["load"] = lambda name: load_attacker(
+        name, device=call["device"], trust_remote_code=args.trust_remote_code
+    )
     facts = None
     if args.protected:
         from ..attack.folders import run_files

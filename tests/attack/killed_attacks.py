@@ -1,0 +1,85 @@
+"""Run by test_evaluate.py: forks an evaluation for each point and kills it there with SIGKILL.
+
+Reads a JSON job from standard input. Points are ``event:number``; events are optimiser steps and
+the renames by which files become known.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from fiftyone_dp2vl.attack import AlbumPhoto, AttackAlbum, finetune
+from fiftyone_dp2vl.attack.evaluate import evaluate_attack
+from fiftyone_dp2vl.attack.settings import AttackConfig
+
+
+def main() -> None:
+    job = json.load(sys.stdin)
+    deaths = []
+    for point in job["points"]:
+        pid = os.fork()
+        if pid == 0:
+            _run(job, point)
+            os._exit(0)
+        status = os.waitpid(pid, 0)[1]
+        cells = Path(job["cache"]) / "cells" / "attack"
+        count = len(list(cells.glob("[0-9a-f]*.json"))) if cells.is_dir() else 0
+        deaths.append([os.WIFSIGNALED(status), count])
+    print(json.dumps(deaths))
+
+
+def _run(job: dict[str, Any], point: str) -> None:
+    event, number = point.split(":")
+    counts: Counter[str] = Counter()
+
+    def happens(name: str) -> None:
+        counts[name] += 1
+        if (name, counts[name]) == (event, int(number)):
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    os.replace = _before(happens, "replace", os.replace)
+    train = finetune.train
+
+    def counted(*arguments: Any, on_step: Callable[[float], None], **keywords: Any) -> Any:
+        def step(share: float) -> None:
+            happens("step")
+            on_step(share)
+
+        return train(*arguments, on_step=step, **keywords)
+
+    from fiftyone_dp2vl.attack import hf
+
+    hf.train = counted
+    photos = [
+        AlbumPhoto(key, Path(path), person, role, scenario, fact, tuple(told))
+        for (key, path, person, role), (scenario, fact, told) in zip(
+            job["photos"], job["described"], strict=True
+        )
+    ]
+    choices = {name: tuple(values) for name, values in job["choices"].items()}
+    asked = {name: tuple(values) for name, values in job["questions"].items()}
+    evaluate_attack(
+        AttackAlbum(tuple(photos), job["facts"], choices, asked),
+        AttackConfig.from_dict(job["config"]),
+        protected={key: Path(path) for key, path in job["protected"].items()},
+        cache=Path(job["cache"]),
+    )
+
+
+def _before(happens: Callable[[str], None], name: str, honest: Callable[..., Any]) -> Any:
+    def call(*arguments: Any, **keywords: Any) -> Any:
+        happens(name)
+        return honest(*arguments, **keywords)
+
+    return call
+
+
+if __name__ == "__main__":
+    main()
