@@ -27,7 +27,8 @@ _LARGEST_BLOB = 64 * 2**20
 _SHORTEST_VECTOR = 8
 _SHORTEST_BLOB = 128
 _NUMBER = r"[-+]?\d+(?:\.\d*)?(?:[eE][-+]?\d+)?"
-_VECTOR = re.compile(rf"{_NUMBER}(?:[,;\s]+{_NUMBER}){{{_SHORTEST_VECTOR - 1},}}")
+# it begins where a number begins: from within one, a long run of digits would be read once a digit
+_VECTOR = re.compile(rf"(?<![\d.]){_NUMBER}(?:[,;\s]+{_NUMBER}){{{_SHORTEST_VECTOR - 1},}}")
 _BASE64 = re.compile(rf"[A-Za-z0-9+/_-]{{{_SHORTEST_BLOB},}}={{0,2}}")
 _NPY = b"\x93NUMPY"
 _PICTURES = (b"\xff\xd8\xff", b"\x89PNG", b"GIF8", b"RIFF", b"II*\0", b"MM\0*", b"BM")

@@ -162,13 +162,13 @@ def export_release(
 
 
 def _sidecar_path(target: Path, chosen: str | Path | None) -> Path:
-    if chosen is None:
-        return target.with_name(target.name + SUFFIX)
-    path = Path(chosen).expanduser().absolute()
+    path = target.with_name(target.name + SUFFIX)
+    if chosen is not None:
+        path = Path(chosen).expanduser().absolute()
     if target in path.parents or Path(os.path.realpath(target)) in path.resolve().parents:
         raise ConfigError("the sidecar would lie inside the release: choose a place outside")
-    if path.exists():
-        raise ConfigError(f"{path} exists: choose another place for the sidecar")
+    if path.exists():  # it may be the only key to another release
+        raise ConfigError(f"{path} exists: move it away, or choose another place for the sidecar")
     return path
 
 

@@ -18,7 +18,7 @@ from .records import ProtectionRun, list_runs, load_run
 if TYPE_CHECKING:
     from ..encoders import Encoder
 
-__all__ = ["audit_release", "finished_run", "private_set"]
+__all__ = ["all_photos", "audit_release", "finished_run", "identities_of", "private_set"]
 
 
 def audit_release(

@@ -14,7 +14,7 @@ from ..release import TextScanner
 from ..release.staging import refuse_existing
 from .photos import require_photos
 from .records import ProtectionRun
-from .release_audit import finished_run, identities_of
+from .release_audit import all_photos, finished_run, identities_of
 from .release_fields import require_fields
 from .release_formats import ReleaseFormat, format_problem, get_format
 from .release_text import SENTENCE, TextListing, list_words
@@ -146,7 +146,8 @@ def check_target(view: Any, record: ProtectionRun, target: Path) -> None:
         RunError: if it does
     """
     refuse_existing(target)
-    check_output_folder(target, view._root_dataset.values(record.filepath_field))
+    originals = all_photos(view._root_dataset).values(record.filepath_field)
+    check_output_folder(target, [path for path in originals if path])
     run = Path(os.path.realpath(record.directory))
     real = Path(os.path.realpath(target))
     if real == run or run in real.parents or real in run.parents:
@@ -156,7 +157,7 @@ def check_target(view: Any, record: ProtectionRun, target: Path) -> None:
 
 
 def _scanner(view: Any, record: ProtectionRun, identity_field: str | None) -> TextScanner:
-    dataset = view._root_dataset
+    dataset = all_photos(view._root_dataset)
     return TextScanner(
         identities_of(dataset, record, identity_field),
         [path for path in dataset.values(record.filepath_field) if path],

@@ -481,6 +481,9 @@ class TestSidecar:
                 passphrase=PASSPHRASE,
                 sidecar=tmp_path / "out" / "x.restore",
             )
+        (tmp_path / "out.restore").write_text("of another release")
+        with pytest.raises(ConfigError, match="move it away"):
+            export_release(shared, tmp_path / "out", passphrase=PASSPHRASE)
         with pytest.raises(ConfigError, match="shorter than 12"):
             export_release(shared, tmp_path / "out", passphrase="short")
         assert str(tmp_path / "out") not in {r.directory for r in list_releases(shared)}
