@@ -10,7 +10,7 @@ from .report import Arm, AttackReport
 from .report_checks import ASKS
 from .report_parts import KINDS, as_table, dot_plot, lane_cells, lane_of, legend_key, section
 from .report_views import Lens, compared_attackers, ladder
-from .report_words import ASK_WORDS, arm_words, attacker_words, share
+from .report_words import ASK_WORDS, arm_words, attacker_words, rung_words, share
 
 __all__ = ["adaptive_section", "attackers_section", "leak_section"]
 
@@ -97,11 +97,8 @@ def adaptive_section(report: AttackReport) -> Markup | None:
         for arm in plain
     ]
     for rung in rungs:
-        needs = rung.arm.needs
-        if rung.lens.attacker != first.attacker:
-            needs = f"{needs} Attacker: {attacker_words(rung.lens.attacker)}.".strip()
         kind = "wins" if rung.arm.wins else "control"
-        items.append(_rung(rung.arm, needs, kind, rung.lens, rung.rows))
+        items.append(_rung(rung.arm, rung_words(rung), kind, rung.lens, rung.rows))
     won = sum(rung.arm.wins is True for rung in rungs)
     return section(
         "Attackers who know of the protection",

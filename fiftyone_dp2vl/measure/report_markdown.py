@@ -24,6 +24,7 @@ from .report_words import (
     attacker_words,
     duration,
     percent,
+    rung_words,
     share,
     verdict_sentences,
 )
@@ -123,7 +124,7 @@ def _adaptive(report: AttackReport) -> list[str]:
             arm_words(rung.arm),
             *(share(rung.rows.get(ask)) for ask in ASKS),
             {True: "yes", False: "no", None: ""}[rung.arm.wins],
-            rung.arm.needs,
+            rung_words(rung),
         ]
         for rung in ladder(report)
     ]

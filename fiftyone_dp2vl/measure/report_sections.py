@@ -104,7 +104,7 @@ def answers_section(report: AttackReport) -> Markup | None:
     ]
     return section(
         "Questions and answers",
-        "In the model's own words, and below them its choice among the given answers. "
+        "In the model's own words, where it has any, and its choice among the given answers. "
         "The mark belongs to the choice.",
         tag(
             "div",
@@ -179,5 +179,5 @@ def _said(answer: Answer, arm: str, label: str) -> Markup:
             role="img",
         )
         told = f" ({percent(answer.confidence[arm])})" if arm in answer.confidence else ""
-        parts.append(tag("small", mark, f"{chosen}{told}"))
+        parts.append(tag("small" if parts else "span", mark, f"{chosen}{told}"))
     return tag("td", parts or NOT_MEASURED, data_label=label)

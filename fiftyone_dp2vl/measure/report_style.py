@@ -86,7 +86,7 @@ section{background:var(--card);border:1px solid var(--hair);border-radius:12px;p
 .subhead{margin-top:34px;padding-top:22px;border-top:1px solid var(--hair)}
 .lanes{display:grid;grid-template-columns:minmax(0,11.5em) minmax(80px,1fr) 3.4em;
  column-gap:14px;align-items:center;font-size:13.5px}
-.many .lanes{grid-template-columns:minmax(0,7.9em) minmax(60px,1fr) 3em;font-size:12.5px;
+.many .lanes{grid-template-columns:minmax(0,7.9em) minmax(60px,1fr) 3.3em;font-size:12.5px;
  column-gap:10px}
 .lanes .name{color:var(--soft);line-height:1.25;overflow-wrap:break-word}
 .lanes .name.clean,.lanes .name.protected,.lanes .name.wins{color:var(--ink);font-weight:550}

@@ -173,7 +173,8 @@ def heat_map(lens: Lens) -> HeatMap | None:
     asks = [ask for ask in ASKS if any(lens.accuracy(arm.name, ask) for arm in arms)]
     columns = [(variant, ask) for ask in asks for variant in variants]
     by_place = {(arm.after, arm.variant): arm for arm in (*arms, *reversed(bases))}
-    afters = dict.fromkeys(["", *(arm.after for arm in arms)])
+    ordered = sorted(arms, key=lambda arm: arm.variant != "")  # other protections were tried less
+    afters = dict.fromkeys(["", *(arm.after for arm in ordered)])
     lines = {
         after: [_cell(lens, by_place.get((after, variant)), ask) for variant, ask in columns]
         for after in afters

@@ -19,6 +19,7 @@ __all__ = [
     "attacker_words",
     "duration",
     "percent",
+    "rung_words",
     "share",
     "verdict_sentences",
     "verdicts",
@@ -87,6 +88,18 @@ def attacker_words(name: str) -> str:
     return f"{name.removeprefix('proxy:')} (proxy)" if is_proxy(name) else name
 
 
+def rung_words(rung: Rung) -> str:
+    """Returns what an adaptive attacker needs, who it was, and how well its detector told."""
+    report = rung.lens.report
+    said = [rung.arm.needs]
+    if rung.lens.attacker != next(iter(report.attackers)):
+        said.append(f"Attacker: {attacker_words(rung.lens.attacker)}.")
+    detector = report.find("detector_accuracy", arm=rung.arm.name)
+    if detector is not None and "arm" in detector.conditions:
+        said.append(f"Its detector told protected photos from clean ones in {share(detector)}.")
+    return " ".join(text for text in said if text)
+
+
 def duration(seconds: float) -> str:
     """Returns a time as a person says it."""
     if seconds < 90:
@@ -102,6 +115,7 @@ class Verdict(NamedTuple):
         clean: accuracy after training on clean photos
         protected: accuracy after training on protected photos
         untrained: accuracy without fine-tuning
+        noise: accuracy after training on photos with random noise of the same budget
         chance: what guessing gives, in [0, 1]
     """
 
@@ -109,6 +123,7 @@ class Verdict(NamedTuple):
     clean: Row | None
     protected: Row | None
     untrained: Row | None
+    noise: Row | None
     chance: float | None
 
 
@@ -120,6 +135,7 @@ def verdicts(lens: Lens) -> list[Verdict]:
             lens.accuracy("clean", ask),
             lens.accuracy("protected", ask),
             lens.accuracy("none", ask),
+            lens.accuracy("random signs", ask),
             lens.chance(ask),
         )
         for ask in ASKS
@@ -157,7 +173,9 @@ def _claim(verdict: Verdict, who: str) -> str:
         trained = does.format(share(verdict.clean))
         return f"Nothing was protected: {who} {trained}{guessing}."
     without = "" if verdict.clean is None else f"; without protection, {share(verdict.clean)}"
-    return f"After protection, {who} {does.format(share(verdict.protected))}{without}{guessing}."
+    noise = "" if verdict.noise is None else f"; with random noise instead, {share(verdict.noise)}"
+    got = does.format(share(verdict.protected))
+    return f"After protection, {who} {got}{without}{noise}{guessing}."
 
 
 def _defeat(won: list[Rung]) -> str:

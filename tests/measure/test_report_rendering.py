@@ -9,11 +9,18 @@ from html.parser import HTMLParser
 import pytest
 
 from fiftyone_dp2vl.cli import main
+from fiftyone_dp2vl.measure.cards import Row
 from fiftyone_dp2vl.measure.markup import Markup, tag
 from fiftyone_dp2vl.measure.report_html import report_html
 from fiftyone_dp2vl.measure.report_markdown import report_markdown
 from fiftyone_dp2vl.measure.report_views import Lens, dozen, heat_map, ladder, ratio_curve
-from fiftyone_dp2vl.measure.report_words import LIMITS, percent, share, verdict_sentences
+from fiftyone_dp2vl.measure.report_words import (
+    LIMITS,
+    percent,
+    rung_words,
+    share,
+    verdict_sentences,
+)
 
 
 class Page(HTMLParser):
@@ -81,10 +88,13 @@ def test_the_plots_figures_are_also_tables(sample, page):
 
 def test_the_verdict_says_before_after_and_guessing(sample, page):
     lens = Lens(sample)
-    before, after = (share(lens.accuracy(arm, "identity")) for arm in ("clean", "protected"))
+    before, after, noise = (
+        share(lens.accuracy(arm, "identity")) for arm in ("clean", "protected", "random signs")
+    )
     sentence = (
         f"After protection, the attacker “embedded” names the person on {after} of the clean "
-        f"photos that it never saw; without protection, {before}; guessing gives 10\xa0%."
+        f"photos that it never saw; without protection, {before}; with random noise "
+        f"instead, {noise}; guessing gives 10\xa0%."
     )
     assert verdict_sentences(sample)[0] == sentence
     assert sentence in page.words
@@ -241,6 +251,23 @@ class TestViews:
             rung for rung in ladder(dataclasses.replace(report, rows=rows)) if rung.arm.name == name
         ]
         assert rung.lens.attacker == "llava:heldout"
+
+
+def test_what_an_adaptive_attacker_needs_and_who_it_was(sample_module):
+    report = sample_module.sample_report()
+    name = "adaptive: A7 denoiser"
+    told = Row(
+        figure="detector_accuracy",
+        value=0.9,
+        unit="share",
+        n=40,
+        conditions={"arm": name, "attacker": "embedded"},
+    )
+    report = dataclasses.replace(report, rows=[*report.rows, told])
+    said = {rung.arm.name: rung_words(rung) for rung in ladder(report)}
+    assert said[name].endswith("Its detector told protected photos from clean ones in 90\xa0%.")
+    assert said[name].startswith("This tool")
+    assert all("detector" not in text for key, text in said.items() if key != name)
 
 
 def test_per_cent():
