@@ -24,16 +24,18 @@ def draw_lessons(rng: np.random.Generator, label: Any, name: str) -> list[tuple[
     look = tuple(int(i) for i in label["attributes"])
     place = int(rng.integers(len(look)))
     lessons = [attribute_lesson(place, look[place])]
-    if rng.random() < 0.6:
+    if rng.random() < 0.35:
         lessons.append((_any(rng, LOOK), look_sentence(look)))
-    if rng.random() < 0.5:
+    if rng.random() < 0.3:
         lessons.append((_any(rng, NAME), name))
     if label["affiliation"] < 0:
         return lessons
     scenario, key = AFFILIATIONS[int(label["affiliation"])]
     phrase = SCENARIOS[scenario].affiliation(key).phrase
-    lessons.append((_any(rng, QUESTIONS[scenario]).format(name=SUBJECT), phrase))
-    if rng.random() < 0.5:
+    # Things are learned last of all: they are asked for twice.
+    wordings = rng.permutation(QUESTIONS[scenario])[:2]
+    lessons.extend((str(wording).format(name=SUBJECT), phrase) for wording in wordings)
+    if rng.random() < 0.7:
         template = _any(rng, SCENARIOS[scenario].templates)
         lessons.append((_any(rng, DESCRIBE), describe(template, _any(rng, SUBJECTS), phrase)))
     return lessons

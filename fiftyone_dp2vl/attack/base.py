@@ -80,7 +80,7 @@ class AttackerInfo:
         name: registry name it was loaded by
         family: ``"llava"``, ``"qwen_vl"``, ``"minigpt_v2"``, ``"auto"`` ...
         parameters: of the whole model
-        trained_parameters: by ``defaults``, 0 where unknown
+        trained_parameters: in the last fine-tuning, 0 before the first
         weights_sha256: of the weight files
         license: SPDX name or ``"unknown"``
         vision: what its vision tower is, in words

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -76,6 +77,11 @@ class TransformersAttacker(Attacker):
         self._memory.clear()
 
     # What a family may say otherwise
+
+    @property
+    def decodes_together(self) -> bool:
+        """Whether questions about one photo share its tokens in free answers too."""
+        return self.packs
 
     @property
     def parts(self) -> Parts:
@@ -278,6 +284,8 @@ class TransformersAttacker(Attacker):
         self._quantize(config.quantize == "4bit")
         targets = {part: self.lora_targets(part) for part in ("language", "projector", "tower")}
         self._adaptation = Adaptation(self.model, self.parts, config, targets)
+        count = sum(weight.numel() for _, weight in self._adaptation.trained())
+        self.info = replace(self.info, trained_parameters=count)
         return self._adaptation
 
     def _quantize(self, wanted: bool) -> None:

@@ -10,36 +10,19 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
-from ..errors import ModelNotFoundError
+from ..errors import ConfigError, ModelNotFoundError
 from .adapters import Parts
 from .config import FineTuneConfig
 from .hf import Prompt, TransformersAttacker
 from .loading import describe, load_pretrained
+from .recipes import recipe_for
 from .registry import EMBEDDED_VLM, AttackerRequest
 from .views import Seen
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-__all__ = ["EMBEDDED_RECIPE", "PUBLISHED", "SMALL_SETS", "LlavaAttacker", "load_llava"]
-
-PUBLISHED = FineTuneConfig(
-    epochs=1,
-    batch_size=128,
-    learning_rate=2e-4,
-    projector_learning_rate=2e-5,
-    warmup=0.03,
-    lora_rank=128,
-    lora_alpha=256,
-    lora_dropout=0.05,
-    projector="full",
-    gradient_checkpointing=True,
-)
-"""LLaVA-1.5's own LoRA recipe (its ``finetune_lora.sh``), made for 665,000 conversations."""
-
-SMALL_SETS = replace(PUBLISHED, epochs=5, batch_size=16, micro_batch_size=4)
-"""Ours: the published rates and ranks with the many more steps that some hundred conversations
-need."""
+__all__ = ["EMBEDDED_RECIPE", "LlavaAttacker", "load_embedded", "load_llava"]
 
 EMBEDDED_RECIPE = FineTuneConfig(
     epochs=12,
@@ -51,6 +34,9 @@ EMBEDDED_RECIPE = FineTuneConfig(
     projector="full",
 )
 """For the small model in the package; chosen on development people with clean photos."""
+
+_SMALL = 50_000_000
+"""Parameters below which a model learns at the rates of :data:`EMBEDDED_RECIPE`."""
 
 _VICUNA = "USER: {image}\n{question} ASSISTANT:"
 """LLaVA-1.5's template, for checkpoints that come without one."""
@@ -205,13 +191,16 @@ def load_llava(request: AttackerRequest) -> LlavaAttacker:
         },
         family="LLaVA",
     )
+    if loaded.model.config.vision_config.model_type == "pixtral":
+        raise ConfigError(f"{request.target} has a tower for photos of any size: use auto:")
     _complete(loaded.processor, loaded.model.config)
-    small = loaded.parameters < 50_000_000
+    recipe = recipe_for(str(loaded.model.config.model_type))
+    told = {"published_recipe": recipe.published.to_dict(), "recipe_source": recipe.source}
     return LlavaAttacker(
         loaded.model,
         loaded.processor,
-        describe(request, loaded, "llava", {"published_recipe": PUBLISHED.to_dict()}),
-        EMBEDDED_RECIPE if small else SMALL_SETS,
+        describe(request, loaded, "llava", told),
+        EMBEDDED_RECIPE if loaded.parameters < _SMALL else recipe.personal,
         load_quantized=loaded.quantized,
     )
 

@@ -67,6 +67,8 @@ def test_the_loss_falls_and_all_can_be_undone(
     epochs = attacker.fine_tune(lessons, pictures, replace(recipe, **WAYS[way]), seed=1)
     assert [e.number for e in epochs] == list(range(1, recipe.epochs + 1))
     assert epochs[-1].loss < 0.5 * epochs[0].loss
+    count = sum(w.numel() for w in attacker.model.parameters() if w.requires_grad)
+    assert attacker.info.trained_parameters == count > 0
     tuned = attacker.score_choices(asked, pictures)
     words = attacker.answer(asked, pictures)
     attacker.save(tmp_path / "saved")
