@@ -89,7 +89,11 @@ class Attack(foo.Panel):
         evaluation = _evaluation(ctx)
         if evaluation is None:
             return
-        html = report_html(read_report(evaluation)).encode()
+        try:
+            html = report_html(read_report(evaluation)).encode()
+        except DP2VLError as error:
+            ctx.ops.notify(str(error), variant="error")
+            return
         ctx.ops.browser_download(
             f"data:text/html;base64,{base64.b64encode(html).decode()}",
             filename=f"dp2vl-attack-{evaluation.evaluation}.html",

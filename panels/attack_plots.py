@@ -19,7 +19,17 @@ CLEAN, PROTECTED, WINS, CONTROL = "#3b8fd6", "#f2792b", "#d32f2f", "#8a8f98"
 _CONTROL_SYMBOLS = ("x-thin", "cross-thin", "asterisk", "y-up", "hash", "star-triangle-up")
 _LANE = 34
 _AXIS = {"range": [-0.02, 1.02], "tickformat": ".0%", "zeroline": False, "title": {"text": ""}}
-_LEGEND = {"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom", "bgcolor": "rgba(0,0,0,0)"}
+_LEGEND = {
+    "orientation": "h",
+    "x": 0,
+    "xref": "container",
+    "y": 1.02,
+    "yanchor": "bottom",
+    "bgcolor": "rgba(0,0,0,0)",
+    "entrywidth": 0.47,
+    "entrywidthmode": "fraction",
+    "font": {"size": 12},
+}
 
 
 def leak_plot(lens: Lens) -> Plot | None:
@@ -85,7 +95,7 @@ def ratio_plot(lens: Lens) -> Plot | None:
         "yaxis": {**_AXIS, "title": {"text": "right"}},
         "shapes": lines,
         "showlegend": True,
-        "legend": {**_LEGEND, "font": {"size": 12}},
+        "legend": _LEGEND,
         "margin": {"t": 80, "l": 8, "r": 16, "b": 8},
         "hovermode": "closest",
     }

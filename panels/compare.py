@@ -24,7 +24,7 @@ from .empty import offer_protection
 from .parts import choose, column, dropdown, page, text, wrapping
 
 _TIMES = {str(times): f"\N{MULTIPLICATION SIGN}{times}" for times in (1, 2, 4, 8, 16, 32)}
-_PLOT = "body.left.pictures"
+_PLOT = "pictures"
 
 
 class Compare(foo.Panel):
@@ -85,22 +85,22 @@ class Compare(foo.Panel):
         dropdown(row, "run", {name: name for name in runs}, "Run", self.on_change_run)
         dropdown(row, "times", _TIMES, "Difference", self.on_change_times)
         figures = photo_figures(sample, record)
-        parts = wrapping(body, "body", gap=2)
-        left = column(parts, "left", grow=3, width=480)
         problem = ctx.panel.get_state("problem")
         if problem:
-            left.view("problem", types.Warning(label=problem))
+            body.view("problem", types.Warning(label=problem))
         elif ctx.panel.get_state("size"):
             shown = 3 if ctx.panel.get_state("pair") else 1
-            left.plot(
+            body.plot(
                 "pictures",
                 layout=_layout(ctx, shown),
                 config={"responsive": True, "displaylogo": False},
-                height="420px",
+                height=_height(ctx),
             )
-            text(left, "caption", _caption(ctx, shown))
-        right = column(parts, "right", grow=2, width=320)
-        text(right, "figures", _figures_markdown(record, figures))
+            text(body, "caption", _caption(ctx, shown))
+        parts = wrapping(body, "body", gap=2)
+        about, notes = _figures_markdown(record, figures), _run_markdown(record)
+        text(column(parts, "left", grow=3, width=340), "figures", about)
+        text(column(parts, "right", grow=2, width=300), "run_facts", notes)
         return page(body)
 
     def _show(self, ctx: foo.ExecutionContext) -> None:
@@ -198,12 +198,19 @@ def _layout(ctx: foo.ExecutionContext, shown: int) -> dict[str, Any]:
                 "xref": "paper",
                 "yref": "paper",
                 "x": left + each / 2,
+                "xanchor": "center",
                 "y": 1,
                 "yanchor": "bottom",
                 "font": {"size": 14},
             }
         )
     return made
+
+
+def _height(ctx: foo.ExecutionContext) -> str:
+    """Returns the plot's height: a third of the panel's usual width, in the photo's shape."""
+    width, height = ctx.panel.get_state("size")
+    return f"min(calc({24 * height / width:.1f}vw + 28px), 72vh)"
 
 
 def _caption(ctx: foo.ExecutionContext, shown: int) -> str:
@@ -224,8 +231,7 @@ def _figures_markdown(record: ProtectionRun, figures: PhotoFigures) -> str:
     if figures.status == "clean":
         return (
             f"### Left as it is\nRun {record.run} protects {100 * record.selection.ratio:g} % of "
-            "its photos, and this one was not drawn. It would be released clean.\n\n"
-            + _run_markdown(record)
+            "its photos, and this one was not drawn. It would be released clean."
         )
     grade = visible_quality(figures.psnr, figures.ssim) or DASH
     psnr = "equal pixels" if figures.psnr is None else f"{figures.psnr:.1f} dB"
@@ -248,8 +254,7 @@ def _figures_markdown(record: ProtectionRun, figures: PhotoFigures) -> str:
     return (
         "\n".join(lines)
         + f"\n\nVisible quality is a {GRADE_RULE}. LPIPS is not measured: its network is not part "
-        "of this plugin. Cosines are of the embedding before and after; 1 is unchanged.\n\n"
-        + _run_markdown(record)
+        "of this plugin. Cosines are of the embedding before and after; 1 is unchanged."
     )
 
 

@@ -118,7 +118,8 @@ def text(parent: types.Object, name: str, markdown: str, **sx: Any) -> None:
 
 def escaped(words: str) -> str:
     """Returns text in which nothing is Markdown: names and answers are whatever they are."""
-    return re.sub(r"([\\`*_{}\[\]<>#|~!])", r"\\\1", " ".join(words.split()))
+    one_line = re.sub(r"\s*\n\s*", " ", words)
+    return re.sub(r"([\\`*_{}\[\]<>#|~!])", r"\\\1", one_line)
 
 
 def choose(wanted: str | None, options: Mapping[str, str] | list[str]) -> str | None:

@@ -1,0 +1,279 @@
+"""The clusters panel over FiftyOne's own HTTP routes."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from panel_world import HELD_OUT, RUN
+
+from fiftyone_dp2vl.store import load_run
+from fiftyone_dp2vl.store.separation import FIGURES, load_separation
+
+
+@pytest.fixture
+def panel(open_panel):
+    return open_panel("clusters")
+
+
+def plot(panel):
+    return panel.data["body"]["left"]["plot"]
+
+
+def points(panel):
+    """Returns the traces with photos in them."""
+    return [trace for trace in plot(panel)[2:] if trace.get("ids")]
+
+
+def ids_of(traces):
+    return {key for trace in traces for key in trace["ids"]}
+
+
+def test_it_opens_with_the_clean_and_protected_points_of_the_newest_run(panel, world):
+    record = load_run(world, RUN)
+    assert panel.state["controls"]["run"] == RUN
+    assert panel.state["controls"]["encoder"] == "embedded"
+    clean, protected = points(panel)
+    assert (clean["name"], protected["name"]) == ("clean", "protected")
+    released = world.load_brain_results(record.brain_keys[1])
+    where = dict(zip(map(str, released.sample_ids), released.points, strict=True))
+    moved = np.array([where[key] for key in protected["ids"]])
+    assert np.allclose(moved, np.stack([protected["x"], protected["y"]], axis=1), rtol=1e-3)
+    assert len(protected["ids"]) == record.counts["protected"]
+    assert set(clean["ids"]) == set(map(str, released.sample_ids))
+
+
+def test_the_figures_shown_are_those_stored_with_the_run(panel, world):
+    from fiftyone.plugins.orgs.dp2vl.fiftyone_dp2vl.panels.cluster_table import SHOWN_FIGURES
+
+    stored = load_separation(world, load_run(world, RUN))
+    for encoder in ("embedded", HELD_OUT):
+        panel.do("on_change_encoder", value=encoder)
+        shown = panel.find("figures")["default"]
+        for name in FIGURES:
+            line = next(row for row in shown.splitlines() if SHOWN_FIGURES[name].label in row)
+            assert f"**{SHOWN_FIGURES[name].show(stored[encoder].values)}**" in line
+        assert f"{stored[encoder].photos} protected photos" in shown
+    # what is shown is the stored value itself, rounded
+    assert f"{100 * stored[HELD_OUT].values['identity_protected']:.0f}" in shown
+
+
+def test_the_encoder_chooser_names_surrogates_and_held_out_encoders(panel):
+    chooser = panel.find("encoder")
+    labels = [choice["label"] for choice in chooser["view"]["choices"]]
+    assert labels == ["embedded · surrogate", "heldout · held out"]
+    before = plot(panel)
+    panel.do("on_change_encoder", value=HELD_OUT)
+    assert plot(panel)[2]["x"] != before[2]["x"]
+
+
+@pytest.mark.parametrize("field", ["identity", "scenario", "role"])
+def test_points_are_coloured_by_a_category(panel, world, field):
+    panel.do("on_change_colour", value=field)
+    values = dict(zip(*world.values(["id", field]), strict=True))
+    for trace in points(panel):
+        assert {values[key] or "none" for key in trace["ids"]} == {trace["name"]}
+    assert len({trace["marker"]["color"] for trace in points(panel)}) == len(
+        {trace["name"] for trace in points(panel)}
+    )
+
+
+def test_points_are_coloured_by_a_number(panel, world):
+    panel.do("on_change_colour", value="age")
+    ages = dict(zip(*world.values(["id", "age"]), strict=True))
+    for trace in points(panel):
+        assert trace["marker"]["color"] == [ages[key] for key in trace["ids"]]
+
+
+def test_lines_join_each_protected_photo_with_its_original(panel, world):
+    count = load_run(world, RUN).counts["protected"]
+    assert len(plot(panel)[0]["x"]) == 3 * count
+    assert plot(panel)[0]["x"][2::3] == [None] * count
+    panel.do("on_change_lines", value=False)
+    assert plot(panel)[0]["x"] == []
+
+
+def test_a_lasso_selects_in_the_grid_and_leaves_the_view_alone(panel):
+    chosen = points(panel)[1]["ids"][:3]
+    asked = panel.do("lasso", data=[{"id": key} for key in (*chosen, chosen[0])])
+    assert asked == [
+        (
+            "set_extended_selection",
+            {"selection": chosen, "scope": "dp2vl_clusters", "clear": False, "reset": False},
+        )
+    ]
+    assert "3 photos selected" in panel.text()
+
+
+def test_our_own_selection_does_not_call_us_back(panel):
+    before = plot(panel)
+    chosen = points(panel)[1]["ids"][:3]
+    panel.do("lasso", data=[{"id": key} for key in chosen])
+    panel.app = {
+        "extended_selection": {"selection": chosen, "scope": "dp2vl_clusters"},
+        "extended": {"fiftyone.core.stages.Select": {"sample_ids": chosen, "ordered": False}},
+    }
+    for event in ("on_change_view", "on_change_extended_selection", "on_change_selected"):
+        assert panel.do(event) == []
+    assert plot(panel) == before
+    assert panel.state["lasso"] == 3
+
+
+def test_the_lasso_ends_when_the_grid_is_cleared(panel):
+    panel.do("lasso", data=[{"id": points(panel)[1]["ids"][0]}])
+    revision = panel.find("plot")["view"]["layout"]["selectionrevision"]
+    panel.app = {"extended_selection": {"selection": None, "scope": None}}
+    assert panel.do("on_change_extended_selection") == []
+    assert panel.find("plot")["view"]["layout"]["selectionrevision"] == revision + 1
+    assert not panel.state["lasso"]
+
+
+def test_an_empty_lasso_and_a_double_click_clear_the_selection(panel):
+    assert panel.do("clear_lasso") == []
+    for method, params in (("lasso", {"data": []}), ("clear_lasso", {})):
+        panel.do("lasso", data=[{"id": points(panel)[1]["ids"][0]}])
+        ((name, given),) = panel.do(method, **params)
+        assert name == "set_extended_selection"
+        assert given["reset"]
+
+
+def test_a_click_opens_the_photo(panel):
+    key = points(panel)[0]["ids"][4]
+    assert panel.do("open_photo", id=key) == [("open_sample", {"id": key, "group_id": None})]
+    assert panel.do("open_photo", id=None) == []
+
+
+def test_photos_selected_in_the_grid_are_ringed(panel):
+    chosen = points(panel)[1]["ids"][:2]
+    rest = plot(panel)[2:]
+    panel.app = {"selected": chosen}
+    panel.do("on_change_selected")
+    assert set(plot(panel)[1]["ids"]) == set(chosen)
+    assert plot(panel)[2:] == rest
+    panel.app = {"selected": []}
+    panel.do("on_change_selected")
+    assert plot(panel)[1]["ids"] == []
+
+
+def test_the_grids_view_filters_the_points_and_keeps_the_frame(panel, world):
+    frame = panel.find("plot")["view"]["layout"]
+    view = world.match_tags("share").match({"identity": world.distinct("identity")[0]})
+    panel.app = {"view": view._serialize()}
+    panel.do("on_change_view")
+    assert ids_of(points(panel)) == set(view.values("id"))
+    after = panel.find("plot")["view"]["layout"]
+    for name in ("uirevision", "xaxis", "yaxis"):
+        assert after[name] == frame[name]
+    panel.data = {}
+    panel.do("on_change_view")
+    assert panel.data == {}, "an unchanged view must not send the points again"
+
+
+def test_another_plane_is_looked_at_anew(panel):
+    before = panel.find("plot")["view"]["layout"]["uirevision"]
+    panel.do("on_change_encoder", value=HELD_OUT)
+    assert panel.find("plot")["view"]["layout"]["uirevision"] != before
+
+
+def test_choices_survive_and_what_is_gone_falls_back(client, world):
+    from conftest import DrivenPanel
+
+    panel = DrivenPanel(client, world, "clusters")
+    panel.state = {"controls": {"run": "gone", "encoder": "gone", "colour": "gone", "lines": False}}
+    panel.do("on_load")
+    controls = panel.state["controls"]
+    assert controls == {
+        "run": RUN,
+        "encoder": "embedded",
+        "colour": "status",
+        "plane": "pca",
+        "lines": False,
+    }
+
+
+def test_many_photos_are_sampled_for_display_and_it_says_so(open_panel, monkeypatch):
+    from collections import OrderedDict
+
+    from fiftyone_dp2vl.store import panel_points
+
+    monkeypatch.setattr(panel_points, "SHOWN", 10)
+    monkeypatch.setattr(panel_points, "_plots", OrderedDict())
+    panel = open_panel("clusters")
+    assert len(points(panel)[0]["ids"]) == 10
+    assert "10 of 28 photos are shown" in panel.text()
+    assert "24 protected photos" in panel.find("figures")["default"]
+
+
+def test_without_a_run_it_opens_prefilled_forms(open_panel, dataset):
+    panel = open_panel("clusters", dataset)
+    assert "No run yet" in panel.text()
+    ((name, given),) = panel.do("protect")
+    assert name == "prompt_user_for_operation"
+    assert given["operator_uri"] == "@dp2vl/fiftyone_dp2vl/protect"
+    assert given["params"] == {"group_field": "identity"}
+    ((_, given),) = panel.do("embed")
+    assert given["operator_uri"] == "@dp2vl/fiftyone_dp2vl/compute_embeddings"
+
+
+def test_a_scheduled_run_shows_its_progress(open_panel, dataset, quick):
+    import fiftyone.operators as foo
+    from fiftyone.operators.delegated import DelegatedOperationService
+    from fiftyone.operators.executor import ExecutionProgress
+
+    protect = foo.get_operator("@dp2vl/fiftyone_dp2vl/protect")
+    protect(dataset, run="later", delegate=True, **quick)
+    panel = open_panel("clusters", dataset)
+    assert "waits for a runner" in panel.text()
+    assert panel.find("timer")["view"]["interval"] > 0
+    service = DelegatedOperationService()
+    (operation,) = service.list_operations(dataset_name=dataset.name)
+    service.set_running(operation.id)
+    service.set_progress(operation.id, ExecutionProgress(progress=0.4, label="protecting"))
+    panel.do("poll")
+    assert "40 % done: protecting" in panel.text()
+    service.set_completed(operation.id)
+    panel.do("poll")
+    assert panel.find("timer") is None
+    service.delete_operation(operation.id)
+
+
+def test_a_run_that_stopped_is_offered_again_with_its_settings(
+    open_panel, dataset, quick, tmp_path
+):
+    from fiftyone_dp2vl.errors import Cancelled
+    from fiftyone_dp2vl.store import protect_dataset
+
+    calls = iter(range(100))
+    with pytest.raises(Cancelled):
+        protect_dataset(
+            dataset,
+            "half",
+            ratio=0.5,
+            group_field="identity",
+            output_dir=str(tmp_path / "out"),
+            cancel=lambda: next(calls) > 2,
+            **quick,
+        )
+    panel = open_panel("clusters", dataset)
+    assert "Run half stopped" in panel.text()
+    ((_, given),) = panel.do("resume")
+    assert given["params"]["run"] == "half"
+    assert given["params"]["ratio"] == 0.5
+    assert given["params"]["steps"] == quick["steps"]
+    assert given["params"]["encoders"] == quick["encoders"]
+    panel.do("measure")
+
+
+def test_the_measuring_form_is_opened_for_the_run_shown(panel):
+    ((_, given),) = panel.do("measure")
+    assert given["operator_uri"] == "@dp2vl/fiftyone_dp2vl/analyse_run"
+    assert given["params"] == {"run": RUN}
+
+
+def test_many_threads_may_ask_at_once(client, world, panel):
+    from concurrent.futures import ThreadPoolExecutor
+
+    with ThreadPoolExecutor(6) as pool:
+        texts = list(
+            pool.map(lambda _: (panel.do("on_change_selected"), panel.text())[1], range(12))
+        )
+    assert all("Measured separation" in text for text in texts)
