@@ -213,8 +213,10 @@ class _Clock:
             return sum(own) / len(own) if own else current or 0.0
 
         waiting = sum(each(cell.attacker) for cell in self.cells[self._index + 1 :])
-        mine = max(0.0, (current or each(self.cells[self._index].attacker)) - spent)
-        return waiting + mine
+        # a cell's parts take unequal time: cells like it tell more than its own share
+        now = self.cells[self._index].attacker
+        whole = each(now) if now in self._seconds or current is None else current
+        return waiting + max(0.0, whole - spent)
 
 
 def _shown_arms(evaluation: Evaluation) -> list[ArmOption]:
