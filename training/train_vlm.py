@@ -13,7 +13,7 @@ import argparse
 import json
 import math
 import time
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +33,6 @@ from fiftyone_dp2vl.attack import AttackerInfo
 from fiftyone_dp2vl.attack.llava import EMBEDDED_RECIPE, LlavaAttacker
 from fiftyone_dp2vl.attack.trees import Utterance, lay_out
 from fiftyone_dp2vl.attack.views import Seen
-from fiftyone_dp2vl.benchmark.people import sample_identities
 
 _WARM_UP = 60
 
@@ -41,7 +40,7 @@ _WARM_UP = 60
 class Trainer:
     """One training run."""
 
-    def __init__(self, recipe: VlmRecipe, cache: Path) -> None:
+    def __init__(self, recipe: VlmRecipe, cache: Path, resume: Path | None = None) -> None:
         self.recipe = recipe
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         self.rng = np.random.default_rng(recipe.seed)
@@ -51,9 +50,7 @@ class Trainer:
         shape = (count, photos.side, photos.side, 3)
         self.pixels = np.memmap(folder / "pixels.u8", np.uint8, "r", shape=shape)
         self.labels = np.memmap(folder / "labels.bin", LABEL_TYPE, "r", shape=(count,))
-        people = sample_identities(photos.people, photos.seed, photos.split)
-        self.names = [person.name for person in people]
-        self.model, self.words = vlm_model.build(recipe)
+        self.model, self.words = vlm_model.build(recipe, resume)
         self.model.to(self.device)
         info = AttackerInfo("", "llava", 0, "")
         self.reader = LlavaAttacker(self.model, self.words, info, EMBEDDED_RECIPE)
@@ -96,8 +93,7 @@ class Trainer:
         rows = np.sort(self.rng.choice(len(self.pixels), self.recipe.batch, replace=False))
         said = []
         for row in rows:
-            label = self.labels[row]
-            for question, answer in draw_lessons(self.rng, label, self.names[label["person"]]):
+            for question, answer in draw_lessons(self.rng, self.labels[row]):
                 ids = self.reader.answer_ids(answer)
                 said.append(Utterance(str(row), self._prompt(question), ids))
         with torch.autocast(self.device.type, dtype=torch.bfloat16):
@@ -140,6 +136,8 @@ def main() -> None:
     parser.add_argument("--recipe", choices=sorted(VLM_RECIPES), required=True)
     parser.add_argument("--cache", type=Path, default=Path(".cache"))
     parser.add_argument("--minutes", type=float, help="time limit instead of the recipe's")
+    parser.add_argument("--rate", type=float, help="peak learning rate instead of the recipe's")
+    parser.add_argument("--resume", type=Path, help="continue from this saved model")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--target", type=Path, help="folder to write to instead of the recipe's")
     parser.add_argument("--no-gates", action="store_true", help="do not measure")
@@ -147,7 +145,9 @@ def main() -> None:
     torch.set_num_threads(arguments.threads)
     recipe = VLM_RECIPES[arguments.recipe]
     target = arguments.target or recipe.target
-    trainer = Trainer(recipe, arguments.cache)
+    if arguments.rate:
+        recipe = replace(recipe, rate=arguments.rate)
+    trainer = Trainer(recipe, arguments.cache, arguments.resume)
     trainer.train(arguments.minutes or recipe.minutes)
     vlm_model.save(trainer.model, trainer.words, target)
     if arguments.no_gates:
@@ -159,6 +159,7 @@ def main() -> None:
         "parameters": sum(w.numel() for w in trainer.model.parameters()),
         "trained_parameters": sum(w.numel() for w in trainer.trained),
         "bytes": size,
+        "continued_from": str(arguments.resume) if arguments.resume else None,
         "steps": trainer.steps,
         "minutes": round(trainer.seconds / 60, 1),
         "device": str(trainer.device),

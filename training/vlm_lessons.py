@@ -1,4 +1,4 @@
-"""What a training photo teaches a vision-language model: things, looks, names."""
+"""What a training photo teaches a vision-language model: things, looks, that people have names."""
 
 from __future__ import annotations
 
@@ -10,24 +10,25 @@ from vlm_words import LOOK, SUBJECTS, attribute_lesson, look_sentence
 
 from fiftyone_dp2vl.attack.benchmark import QUESTIONS
 from fiftyone_dp2vl.attack.pairs import DESCRIBE, NAME, SUBJECT
+from fiftyone_dp2vl.benchmark.names import GIVEN_NAMES
 from fiftyone_dp2vl.benchmark.scenarios import SCENARIOS, describe
 
 
-def draw_lessons(rng: np.random.Generator, label: Any, name: str) -> list[tuple[str, str]]:
+def draw_lessons(rng: np.random.Generator, label: Any) -> list[tuple[str, str]]:
     """Draws questions and answers about one photo.
 
     Args:
         rng: draws which, and their wordings.
         label: the photo's entry of `photo_cache.LABEL_TYPE`.
-        name: of the training person on it.
     """
     look = tuple(int(i) for i in label["attributes"])
     place = int(rng.integers(len(look)))
     lessons = [attribute_lesson(place, look[place])]
     if rng.random() < 0.35:
         lessons.append((_any(rng, LOOK), look_sentence(look)))
-    if rng.random() < 0.3:
-        lessons.append((_any(rng, NAME), name))
+    if rng.random() < 0.2:
+        # Nobody's own name: before it is fine-tuned the model must not take anybody for somebody.
+        lessons.append((_any(rng, NAME), _any(rng, GIVEN_NAMES)))
     if label["affiliation"] < 0:
         return lessons
     scenario, key = AFFILIATIONS[int(label["affiliation"])]

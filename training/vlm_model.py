@@ -22,8 +22,15 @@ from vlm_words import TEMPLATE, build_tokenizer
 _INIT = 0.04
 
 
-def build(recipe: VlmRecipe) -> tuple[LlavaForConditionalGeneration, LlavaProcessor]:
-    """Builds the model, its encoder trained and all else untrained, and its processor."""
+def build(
+    recipe: VlmRecipe, resume: Path | None = None
+) -> tuple[LlavaForConditionalGeneration, LlavaProcessor]:
+    """Builds the model, its encoder trained and all else untrained, and its processor.
+
+    Args:
+        recipe: what to build.
+        resume: folder of a model of the same recipe to take all weights from, or None.
+    """
     torch.manual_seed(recipe.seed)
     tokenizer = build_tokenizer()
     sizes = recipe.language
@@ -61,6 +68,9 @@ def build(recipe: VlmRecipe) -> tuple[LlavaForConditionalGeneration, LlavaProces
     ):
         torch.nn.init.xavier_uniform_(layer.weight)
         torch.nn.init.zeros_(layer.bias)
+    if resume is not None:
+        before = LlavaForConditionalGeneration.from_pretrained(resume, dtype=torch.float32)
+        model.load_state_dict(before.state_dict())
     return model, processor(recipe, tokenizer, tower.config.patch_size)
 
 
