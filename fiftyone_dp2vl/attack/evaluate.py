@@ -171,7 +171,7 @@ class _Clock:
     def __post_init__(self) -> None:
         self._index = -1
         self._began = 0.0
-        self._seconds: dict[str, list[float]] = {}
+        self._seconds: dict[tuple[str, bool], list[float]] = {}
 
     def begin(self, cell: CellOf) -> None:
         self._index += 1
@@ -183,8 +183,8 @@ class _Clock:
 
     def end(self, *, measured: bool) -> None:
         if measured:
-            attacker = self.cells[self._index].attacker
-            self._seconds.setdefault(attacker, []).append(self.spent())
+            kind = _kind(self.cells[self._index])
+            self._seconds.setdefault(kind, []).append(self.spent())
 
     def finish(self) -> None:
         if self.told is not None:
@@ -202,21 +202,21 @@ class _Clock:
         )
 
     def _left(self, share: float) -> float | None:
-        everything = [seconds for own in self._seconds.values() for seconds in own]
-        spent = self.spent()
-        if not everything and share < 0.05:
+        """Returns the time left, by measured cells of each kind or else by the current one."""
+        spent, now = self.spent(), self.cells[self._index]
+        each = {kind: sum(own) / len(own) for kind, own in self._seconds.items()}
+        if _kind(now) not in each and share >= 0.05:
+            each[_kind(now)] = spent / share
+        if not each:
             return None
-        current = spent / share if share >= 0.05 else None
+        usual = sum(each.values()) / len(each)
+        waiting = sum(each.get(_kind(cell), usual) for cell in self.cells[self._index + 1 :])
+        return waiting + max(0.0, each.get(_kind(now), usual) - spent)
 
-        def each(attacker: str) -> float:
-            own = self._seconds.get(attacker) or everything
-            return sum(own) / len(own) if own else current or 0.0
 
-        waiting = sum(each(cell.attacker) for cell in self.cells[self._index + 1 :])
-        # a cell's parts take unequal time: cells like it tell more than its own share
-        now = self.cells[self._index].attacker
-        whole = each(now) if now in self._seconds or current is None else current
-        return waiting + max(0.0, whole - spent)
+def _kind(cell: CellOf) -> tuple[str, bool]:
+    """Cells of one kind take about the same time."""
+    return cell.attacker, cell.option.id == "none"
 
 
 def _shown_arms(evaluation: Evaluation) -> list[ArmOption]:

@@ -6,10 +6,12 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TypeVar
 
 from ..config import OutputConfig, ProtectionConfig, SelectionConfig
 from .album import AttackAlbum
 from .asking import Pictured, query_questions, stranger_questions
+from .base import Conversation, Question
 from .cells import measured_epochs, recipe_of
 from .evaluation import CellOf, Evaluation, Loader
 from .ledger import Ledger
@@ -19,7 +21,10 @@ from .workbench import Material
 
 __all__ = ["AttackPlan", "PlannedCell", "make_evaluation", "plan_attack", "plan_of"]
 
-_TRIED_LESSONS, _TRIED_QUESTIONS, _TRIED_ANSWERS, _TRIED_PHOTOS = 24, 24, 4, 4
+_TRIED_PHOTOS = 3
+
+
+_Said = TypeVar("_Said", Conversation, Question)
 
 
 @dataclass(frozen=True)
@@ -196,9 +201,12 @@ def _estimated(
     bench = evaluation.benches[cell.repetition]
     photos = len(bench.shared) + len(bench.album.of("query")) + len(bench.album.of("other"))
     if cell.attacker in evaluation.proxies:
-        began = time.monotonic()
+        proxy = evaluation.proxies[cell.attacker]
         some = [photo.path for photo in bench.shared[:_TRIED_PHOTOS]]
-        evaluation.features(evaluation.proxies[cell.attacker], some)
+        # the first time loads the encoder; features that are known already cost nothing
+        proxy.embed(some, evaluation.device)
+        began = time.monotonic()
+        proxy.embed(some, evaluation.device)
         each = (time.monotonic() - began) / len(some)
         return lambda other: each * photos
     spent = _tried(evaluation, cell)
@@ -216,28 +224,36 @@ def _tried(evaluation: Evaluation, cell: CellOf) -> tuple[float, float]:
     lessons = training_conversations(album, setting=cell.setting, seed=config.question_seed)
     asked = query_questions(album, cell.setting, config)
     strangers = stranger_questions(album, config)
-    some = lessons[:: max(1, len(lessons) // _TRIED_LESSONS)]
-    marks: list[float] = []
+    # whole photos, because what is seen of a photo serves all that is said of it
+    some = _of_photos(lessons, [photo.key for photo in bench.shared])
+    tried = _of_photos(asked, [photo.key for photo in album.of("query")])
+    once = replace(recipe, epochs=1)
 
-    def mark() -> None:
-        marks.append(time.monotonic())
+    def timed(work: Callable[[], object]) -> float:
+        # the first time warms up, and sees photos that are remembered afterwards
+        work()
+        began = time.monotonic()
+        work()
+        return time.monotonic() - began
 
-    mark()
-    attacker.fine_tune(some, pictures, replace(recipe, epochs=1), seed=0)
-    mark()
-    tried = asked[:: max(1, len(asked) // _TRIED_QUESTIONS)]
-    attacker.score_choices(tried, pictures)
-    mark()
-    spoken = asked[:_TRIED_ANSWERS]
+    step = timed(lambda: attacker.fine_tune(some, pictures, once, seed=0))
+    question = timed(lambda: attacker.score_choices(tried, pictures)) / len(tried)
+    word = 0.0
     if config.free_words:
-        attacker.answer(spoken, pictures)
-    mark()
+        word = timed(lambda: attacker.answer(tried, pictures)) / len(tried)
     attacker.reset()
-    training = (marks[1] - marks[0]) / len(some) * len(lessons) * recipe.epochs
-    asking = (marks[2] - marks[1]) / len(tried) * len(asked)
-    speaking = (marks[3] - marks[2]) / len(spoken) * (len(asked) + len(strangers))
+    training = step / len(some) * len(lessons) * recipe.epochs
+    asking = question * len(asked)
+    speaking = word * (len(asked) + len(strangers))
     measured = len(measured_epochs(recipe.epochs, config.epochs_measured))
     return asking + speaking, training + measured * asking + speaking
+
+
+def _of_photos(said: Sequence[_Said], keys: Sequence[str]) -> list[_Said]:
+    """Returns what is said or asked of a few photos."""
+    own = {item.photo for item in said}
+    few = [key for key in keys if key in own][:_TRIED_PHOTOS]
+    return [item for item in said if item.photo in few]
 
 
 def _making(evaluation: Evaluation, waiting: Sequence[CellOf]) -> float:
