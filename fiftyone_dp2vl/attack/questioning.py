@@ -57,7 +57,7 @@ def answer(
 ) -> list[str]:
     """Decodes answers greedily; arguments as in :meth:`.base.Attacker.answer`."""
     views = attacker.views(pictures)
-    batches, decode = (_by_photo, _together) if attacker.packs else (_by_length, _apart)
+    batches, decode = (_by_photo, _together) if attacker.decodes_together else (_by_length, _apart)
     said = [""] * len(questions)
     for batch in batches(attacker, questions, views):
         asked = [questions[number] for number in batch]

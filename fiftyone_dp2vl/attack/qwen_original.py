@@ -69,7 +69,8 @@ class QwenOriginalAttacker(TransformersAttacker):
         )
 
     @property
-    def _pad(self) -> int:
+    def pad(self) -> int:
+        """The token id that fills short rows."""
         return int(self.tokenizer.eod_id)
 
     def prompt(self, question: str) -> str:

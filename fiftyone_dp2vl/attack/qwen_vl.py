@@ -22,7 +22,9 @@ from .views import Seen
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-__all__ = ["QwenVLAttacker", "load_qwen_vl", "rotary_positions"]
+__all__ = ["PARTS", "QwenVLAttacker", "load_qwen_vl", "rotary_positions"]
+
+PARTS = Parts("model.language_model", "model.visual.merger", "model.visual.blocks", "lm_head")
 
 
 def rotary_positions(depths: Tensor, first: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
@@ -60,9 +62,12 @@ class QwenVLAttacker(TransformersAttacker):
     @property
     def parts(self) -> Parts:
         """See :class:`.hf.TransformersAttacker`."""
-        return Parts(
-            "model.language_model", "model.visual.merger", "model.visual.blocks", "lm_head"
-        )
+        return PARTS
+
+    @property
+    def decodes_together(self) -> bool:
+        """See :class:`.hf.TransformersAttacker`: the model itself counts on in three numbers."""
+        return False
 
     @property
     def _tower_as_loaded(self) -> bool:

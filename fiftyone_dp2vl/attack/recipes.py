@@ -13,7 +13,7 @@ from types import MappingProxyType
 
 from .config import FineTuneConfig
 
-__all__ = ["RECIPES", "Recipe", "recipe_for"]
+__all__ = ["LINEAR", "RECIPES", "Recipe", "recipe_for"]
 
 LINEAR = "all-linear"
 """Every linear layer of the language model but its head."""

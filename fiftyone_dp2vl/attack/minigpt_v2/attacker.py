@@ -28,8 +28,9 @@ from .processing import MiniGPTv2Processor, image_processor, prompt
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-__all__ = ["MiniGPTv2Attacker", "convert_published", "from_published", "load_minigpt_v2"]
+__all__ = ["PARTS", "MiniGPTv2Attacker", "convert_published", "from_published", "load_minigpt_v2"]
 
+PARTS = Parts("llama_model.model", "llama_proj", "visual_encoder", "llama_model.lm_head")
 LLAMA = "meta-llama/Llama-2-7b-chat-hf"
 """The language model that the published checkpoint was trained with."""
 
@@ -45,7 +46,7 @@ class MiniGPTv2Attacker(TransformersAttacker):
     @property
     def parts(self) -> Parts:
         """See :class:`..hf.TransformersAttacker`."""
-        return Parts("llama_model.model", "llama_proj", "visual_encoder", "llama_model.lm_head")
+        return PARTS
 
     def lora_targets(self, part: str) -> list[str]:
         """Returns the layers that the published recipe adapts, and all linear ones elsewhere."""

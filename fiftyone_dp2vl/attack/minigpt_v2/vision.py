@@ -103,8 +103,8 @@ class EvaVisionModel(PreTrainedModel):  # type: ignore[misc]
     def _init_weights(self, module: nn.Module) -> None:
         super()._init_weights(module)
         if isinstance(module, EvaVisionModel):
-            nn.init.trunc_normal_(module.cls_token, std=0.02)
-            nn.init.trunc_normal_(module.pos_embed, std=0.02)
+            nn.init.normal_(module.cls_token, std=0.02)
+            nn.init.normal_(module.pos_embed, std=0.02)
 
     def get_input_embeddings(self) -> nn.Module:
         """Returns the patch convolution."""

@@ -158,8 +158,8 @@ def own_format(byte_tokenizer: Callable[..., Any], tmp_path: Path) -> str:
 
 
 @torch.no_grad()
-def by_hand(attacker: Any, picture: Any, question: Any, choice: str) -> float:
-    """The answer's mean log-likelihood with the photo squashed and normalised by hand."""
+def by_hand(attacker: Any, picture: Any, question: Any, answer: list[int]) -> Tensor:
+    """The logits of an answer with the photo squashed and normalised by hand."""
     pixels = np.asarray(picture.resize((SIDE, SIDE), Image.Resampling.BICUBIC)) / 255
     mean = np.array([0.48145466, 0.4578275, 0.40821073])
     spread = np.array([0.26862954, 0.26130258, 0.27577711])
@@ -171,7 +171,6 @@ def by_hand(attacker: Any, picture: Any, question: Any, choice: str) -> float:
 
     before = [tokenizer.bos_token_id, *spell("[INST] <Img>")]
     after = [*spell(f"</Img> [vqa] {question.text} [/INST]")]
-    answer = [*spell(choice), tokenizer.eos_token_id]
     words = attacker.model.llama_model.get_input_embeddings()
     embeds = torch.cat(
         [
@@ -181,9 +180,8 @@ def by_hand(attacker: Any, picture: Any, question: Any, choice: str) -> float:
         ],
         dim=1,
     )
-    logits = attacker.model.llama_model(inputs_embeds=embeds).logits[0, -len(answer) - 1 : -1]
-    found = logits.float().log_softmax(-1).gather(1, torch.tensor(answer)[:, None])
-    return float(found.mean())
+    logits: Tensor = attacker.model.llama_model(inputs_embeds=embeds).logits
+    return logits[0, -len(answer) - 1 :].float()
 
 
 def test_the_whole_attack(own_format: str, check_attacker: Callable[..., None]) -> None:

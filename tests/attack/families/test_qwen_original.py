@@ -282,8 +282,8 @@ def load(folder: Path) -> Any:
 
 
 @torch.no_grad()
-def from_a_path(attacker: Any, picture: Any, question: Any, choice: str) -> float:
-    """The answer's mean log-likelihood by the checkpoint's own reading of a photo from a path."""
+def from_a_path(attacker: Any, picture: Any, question: Any, answer: list[int]) -> torch.Tensor:
+    """The logits of an answer by the checkpoint's own reading of a photo from a path."""
     folder = Path(attacker.info.name.partition(":")[2]).parent
     path = folder / "p.png"
     picture.save(path)
@@ -296,7 +296,6 @@ def from_a_path(attacker: Any, picture: Any, question: Any, choice: str) -> floa
         f"<|im_start|>user\n{text}<|im_end|>\n<|im_start|>assistant\n"
     )
     prompt = tokenizer(chat)["input_ids"]
-    answer = tokenizer(f"{choice}<|im_end|>")["input_ids"]
     ids = torch.tensor([prompt + answer])
     ours = visual.encode
     visual.encode = lambda paths: type(visual).encode(visual, [str(folder / p) for p in paths])
@@ -304,8 +303,8 @@ def from_a_path(attacker: Any, picture: Any, question: Any, choice: str) -> floa
         logits = attacker.model(input_ids=ids, attention_mask=torch.ones_like(ids)).logits
     finally:
         visual.encode = ours
-    said = logits[0, len(prompt) - 1 : -1].log_softmax(-1)
-    return float(said.gather(1, torch.tensor(answer)[:, None]).mean())
+    found: torch.Tensor = logits[0, len(prompt) - 1 :].float()
+    return found
 
 
 def test_the_whole_attack(checkpoint: Path, check_attacker: Callable[..., None]) -> None:
