@@ -27,6 +27,7 @@ from .base import Attacker, AttackerInfo, Conversation, Epoch, Pictures, Questio
 from .config import FineTuneConfig
 from .finetune import train
 from .precision import autocast, reproducible
+from .quantization import four_bits
 from .rows import log_likelihoods
 from .trees import Row, Utterance
 from .views import FeatureMemory, Prompt, Seen, Views
@@ -293,8 +294,9 @@ class TransformersAttacker(Attacker):
             return
         if not wanted:
             raise ConfigError("the model was loaded in 4 bits: load the attacker again to go back")
-        if self.device.type != "cuda" or self._load_quantized is None:
-            raise ConfigError("4-bit weights need a CUDA device and the package bitsandbytes")
+        if self._load_quantized is None:
+            raise ConfigError(f"{self.info.name} cannot be loaded in 4 bits: give quantize=''")
+        four_bits(self.device)  # says what is missing while there still is a model
         self.model = None
         self._take(self._load_quantized())
         self._quantized = True

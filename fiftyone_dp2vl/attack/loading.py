@@ -13,6 +13,7 @@ import torch
 from ..encoders.weights import find_model, read_config, read_license
 from ..errors import ConfigError, ModelNotFoundError
 from .base import AttackerInfo
+from .quantization import four_bits
 from .registry import AttackerRequest
 
 __all__ = ["Loaded", "describe", "load_pretrained", "weights_sha256"]
@@ -80,15 +81,8 @@ def load_pretrained(
     }
 
     def quantized() -> Any:
-        four_bits = transformers.BitsAndBytesConfig(
-            load_in_4bit=True,
-            bnb_4bit_quant_type="nf4",
-            bnb_4bit_use_double_quant=True,
-            bnb_4bit_compute_dtype=torch.bfloat16,
-        )
-        return classes[kind].from_pretrained(
-            folder, **{**settings, "quantization_config": four_bits, "device_map": {"": device}}
-        )
+        place = {"quantization_config": four_bits(device), "device_map": {"": device}}
+        return classes[kind].from_pretrained(folder, **{**settings, **place})
 
     model = classes[kind].from_pretrained(folder, **settings).to(device)
     processor = transformers.AutoProcessor.from_pretrained(folder, local_files_only=True)

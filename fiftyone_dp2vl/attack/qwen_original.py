@@ -21,6 +21,7 @@ from ..errors import ConfigError, ModelNotFoundError
 from .adapters import Parts
 from .base import AttackerInfo
 from .hf import Prompt, TransformersAttacker
+from .quantization import four_bits
 from .recipes import recipe_for
 from .registry import AttackerRequest
 from .views import Seen
@@ -206,16 +207,10 @@ def load_qwen_original(request: AttackerRequest) -> QwenOriginalAttacker:
     )
 
     def quantized() -> Any:
-        from transformers import BitsAndBytesConfig
-
-        four_bits = BitsAndBytesConfig(
-            load_in_4bit=True,
-            bnb_4bit_quant_type="nf4",
-            bnb_4bit_use_double_quant=True,
-            bnb_4bit_compute_dtype=torch.bfloat16,
-            llm_int8_skip_modules=["lm_head", "visual"],
-        )
-        place = {"device_map": {"": request.device}, "quantization_config": four_bits}
+        place = {
+            "device_map": {"": request.device},
+            "quantization_config": four_bits(request.device),
+        }
         return _load(folder, {**settings, **place})[1]
 
     return QwenOriginalAttacker(

@@ -141,3 +141,24 @@ def test_the_victims_fit(name: str) -> None:
 def test_unknown_sizes_are_said() -> None:
     with pytest.raises(ConfigError, match=r"give llava-1\.5-7b, qwen2-vl-7b"):
         estimate_memory("gpt", SMALL, 100)
+
+
+def test_four_bits_need_a_gpu_and_a_package(monkeypatch: pytest.MonkeyPatch) -> None:
+    from fiftyone_dp2vl.attack import quantization
+
+    with pytest.raises(ConfigError, match="need a CUDA device"):
+        quantization.four_bits("cpu")
+    monkeypatch.setattr(quantization, "find_spec", lambda name: None)
+    with pytest.raises(ConfigError, match="pip install bitsandbytes"):
+        quantization.four_bits("cuda")
+
+
+def test_four_bits_on_a_cpu_are_refused_and_the_model_stays_usable(
+    tiny_llava: str, lessons: Any, pictures: Any, asked: Any
+) -> None:
+    attacker: Any = load_attacker(tiny_llava)
+    before = attacker.score_choices(asked[:2], pictures)
+    with pytest.raises(ConfigError, match="4-bit weights need a CUDA device"):
+        attacker.fine_tune(lessons, pictures, replace(SMALL, quantize="4bit"))
+    after = attacker.score_choices(asked[:2], pictures)
+    assert [scores.tolist() for scores in before] == [scores.tolist() for scores in after]
