@@ -9,7 +9,7 @@ BIN := $(VENV)/bin
 EXTRAS := app,benchmark,bench,open_clip,release,test,vlm
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test soak lint format figures clean
+.PHONY: help venv demo test soak lint format figures screenshots clean
 
 help:
 	@sed -n '1,3s/^# //p' Makefile
@@ -48,6 +48,10 @@ soak: venv
 # README and docs take their numbers from the cards under docs/results/.
 figures: venv
 	$(BIN)/dp2vl study --render
+
+# The panels' pictures need Chromium.
+screenshots: venv
+	$(BIN)/python tests/panels/screenshots.py
 
 clean:
 	rm -rf .demo build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache

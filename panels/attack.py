@@ -28,7 +28,18 @@ from fiftyone_dp2vl.store.records import list_runs
 
 from .attack_plots import Plot, heat_plot, ladder_plot, leak_plot, ratio_plot
 from .cluster_table import DASH
-from .parts import choose, column, dropdown, escaped, page, prompt, show_pending, text, wrapping
+from .parts import (
+    choose,
+    column,
+    dropdown,
+    escaped,
+    forget_copies,
+    page,
+    prompt,
+    show_pending,
+    text,
+    wrapping,
+)
 
 _PLOTS = {
     "leak": "What leaks, before and after",
@@ -217,6 +228,7 @@ class Attack(foo.Panel):
             text(line, "said", _answer_markdown(answer))
 
     def _show(self, ctx: foo.ExecutionContext) -> None:
+        forget_copies(ctx, "plots", "answers")
         evaluations = {e.evaluation: e for e in list_evaluations(ctx.dataset)}
         name = choose(ctx.panel.get_state("controls.evaluation"), list(evaluations))
         state: dict[str, Any] = {"controls.evaluation": name, "known": len(evaluations)}

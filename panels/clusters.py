@@ -32,6 +32,7 @@ from .parts import (
     choose,
     column,
     dropdown,
+    forget_copies,
     page,
     prompt,
     show_pending,
@@ -293,6 +294,7 @@ class Clusters(foo.Panel):
 
     def _show(self, ctx: foo.ExecutionContext) -> None:
         """Settles what is chosen, and sends its points."""
+        forget_copies(ctx, "body")
         records = {record.run: record for record in list_runs(ctx.dataset)}
         run = choose(ctx.panel.get_state("controls.run"), list(records))
         state: dict[str, Any] = {"controls.run": run, "signature": _signature(ctx)}

@@ -21,7 +21,7 @@ from fiftyone_dp2vl.store.records import ProtectionRun, list_runs
 
 from .cluster_table import DASH
 from .empty import offer_protection
-from .parts import choose, column, dropdown, page, text, wrapping
+from .parts import choose, column, dropdown, forget_copies, page, text, wrapping
 
 _TIMES = {str(times): f"\N{MULTIPLICATION SIGN}{times}" for times in (1, 2, 4, 8, 16, 32)}
 _PLOT = "pictures"
@@ -104,6 +104,7 @@ class Compare(foo.Panel):
         return page(body)
 
     def _show(self, ctx: foo.ExecutionContext) -> None:
+        forget_copies(ctx, "pictures")
         runs = {record.run: record for record in list_runs(ctx.dataset)}
         run = choose(ctx.panel.get_state("controls.run"), list(runs))
         times = ctx.panel.get_state("controls.times")

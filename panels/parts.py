@@ -18,6 +18,7 @@ __all__ = [
     "column",
     "dropdown",
     "escaped",
+    "forget_copies",
     "page",
     "prompt",
     "show_pending",
@@ -127,6 +128,22 @@ def choose(wanted: str | None, options: Mapping[str, str] | list[str]) -> str | 
     if wanted in options:
         return wanted
     return next(reversed(list(options)), None)
+
+
+def forget_copies(ctx: foo.ExecutionContext, *roots: str) -> None:
+    """Drops the copies of a panel's data from its state.
+
+    When somebody uses a chooser the App writes all that the panel shows into the panel's state.
+    It would travel with every event from then on, and new data that is shorter would be filled
+    up with what is left of the old.
+
+    Args:
+        ctx: the panel's
+        roots: first parts of the paths under which data is sent
+    """
+    for root in roots:
+        if ctx.panel.get_state(root) is not None:
+            ctx.panel.set_state(root, None)
 
 
 def prompt(ctx: foo.ExecutionContext, operator: str, **params: Any) -> None:

@@ -277,3 +277,16 @@ def test_many_threads_may_ask_at_once(client, world, panel):
             pool.map(lambda _: (panel.do("on_change_selected"), panel.text())[1], range(12))
         )
     assert all("Measured separation" in text for text in texts)
+
+
+@pytest.mark.parametrize(
+    ("name", "root"), [("clusters", "body"), ("attack", "plots"), ("compare", "pictures")]
+)
+def test_copies_of_data_that_the_app_puts_into_the_state_are_dropped(open_panel, world, name, root):
+    photo = world.exists(load_run(world, RUN).names.path).first()
+    panel = open_panel(name, current_sample=photo.id)
+    # what the App does whenever a chooser is used
+    panel.state = {**panel.state, **panel.data}
+    assert panel.state[root]
+    panel.do("on_load")
+    assert panel.state[root] is None

@@ -1,0 +1,99 @@
+"""Writes docs/images/panel-*.png: every panel, light and dark, at two widths.
+
+    python tests/panels/screenshots.py [FOLDER]
+
+The pictures show the tests' small world: drawn people, a short protection, and an evaluation
+whose figures are made up and say so.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+WIDTHS = {1280: 900, 1920: 1080}
+
+
+def main() -> None:
+    """Makes the world, opens the App and writes the pictures."""
+    target = Path(sys.argv[1]) if len(sys.argv) > 1 else REPOSITORY / "docs/images"
+    with tempfile.TemporaryDirectory(prefix="dp2vl-shots-") as scratch:
+        _own_environment(Path(scratch))
+        from app_page import chromium, serving
+        from panel_report import store_evaluation
+        from panel_world import make_dataset
+
+        dataset = make_dataset(Path(scratch), "people", people=6, steps=20)
+        store_evaluation(dataset, Path(scratch), "eval1")
+        with serving() as (address, _), chromium() as browser:
+            for width, height in WIDTHS.items():
+                for light in (False, True):
+                    _shoot(browser, address, dataset, target, width, height, light)
+
+
+def _own_environment(scratch: Path) -> None:
+    plugins = scratch / "plugins/@dp2vl"
+    plugins.mkdir(parents=True)
+    (plugins / "fiftyone_dp2vl").symlink_to(REPOSITORY, target_is_directory=True)
+    os.environ.update(
+        HOME=str(scratch),
+        FIFTYONE_PLUGINS_DIR=str(plugins.parent),
+        FIFTYONE_DEFAULT_DATASET_DIR=str(scratch / "datasets"),
+        FIFTYONE_DATABASE_NAME="dp2vl_shots",
+        FIFTYONE_DATABASE_VALIDATION="false",
+        FIFTYONE_DO_NOT_TRACK="true",
+    )
+    sys.path.insert(0, str(Path(__file__).resolve().parent))
+    from fiftyone_dp2vl.store.database import start_database
+
+    start_database(scratch / "database")
+
+
+def _shoot(
+    browser: Any, address: str, dataset: Any, target: Path, width: int, height: int, light: bool
+) -> None:
+    from app_page import AppPage
+    from panel_world import RUN
+
+    from fiftyone_dp2vl.store import load_run
+
+    theme = "light" if light else "dark"
+    app = AppPage(browser, address, width, height)
+    app.page.add_init_script(f"localStorage.setItem('mui-mode', '{theme}')")
+
+    def save(name: str) -> None:
+        app.page.wait_for_load_state("networkidle")
+        app.page.screenshot(path=target / f"panel-{name}-{theme}-{width}.png")
+
+    app.open(dataset.name)
+    _theme(app, light)
+    app.open_panel("clusters", "DP2-VL clusters")
+    app.wait_for_plot("g.data.length > 3")
+    app.choose("Colour by", "identity")
+    app.wait_for_plot("g.data.length > 4")
+    save("clusters")
+    app.open(dataset.name)
+    _theme(app, light)
+    app.open_panel("attack", "DP2-VL attack")
+    app.wait_for_plot("g.data.some(t => t.error_x)")
+    save("attack")
+    photo = dataset.exists(load_run(dataset, RUN).names.path).first()
+    app.open(dataset.name, f"?id={photo.id}")
+    app.page.locator('[data-cy="panel-tab-compare"]').click()
+    app.wait_for_plot("g.data.length === 3", which='[data-cy="modal"]')
+    save("compare")
+    app.page.close()
+
+
+def _theme(app: Any, light: bool) -> None:
+    button = app.page.locator(f'[title="{"Light" if light else "Dark"} mode"]')
+    if button.count():
+        button.first.click()
+
+
+if __name__ == "__main__":
+    main()
