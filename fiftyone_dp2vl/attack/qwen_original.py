@@ -74,6 +74,15 @@ class QwenOriginalAttacker(TransformersAttacker):
         """The token id that fills short rows."""
         return int(self.tokenizer.eod_id)
 
+    def _checkpoint_activations(self, on: bool) -> None:
+        try:
+            super()._checkpoint_activations(on)
+        except ValueError as error:
+            raise ConfigError(
+                "the checkpoint's code cannot compute activations twice under this release of "
+                "transformers: give gradient_checkpointing=False and a small micro_batch_size"
+            ) from error
+
     def prompt(self, question: str) -> str:
         """Returns a photo and a question in the published list format."""
         text: str = self.tokenizer.from_list_format([{"image": _PLACE}, {"text": question}])

@@ -104,7 +104,10 @@ def check_attacker(
     """Checks what every attacker promises."""
 
     def check(
-        load: Callable[[], Any], reference: Reference = through_the_processor, **recipe: Any
+        load: Callable[[], Any],
+        reference: Reference = through_the_processor,
+        checkpointing: bool = True,
+        **recipe: Any,
     ) -> None:
         attacker = load()
         config = replace(RECIPE, **recipe)
@@ -134,6 +137,12 @@ def check_attacker(
         for one, other in zip(learnt, again.score_choices(some, pictures), strict=True):
             np.testing.assert_allclose(one, other, atol=1e-5)
         assert again.answer(some, pictures, max_tokens=4) == answers
+
+        if checkpointing:
+            once = replace(config, epochs=1, gradient_checkpointing=True)
+            (epoch,) = attacker.fine_tune(lessons, pictures, once, seed=3)
+            plain = attacker.fine_tune(lessons, pictures, replace(config, epochs=1), seed=3)
+            assert abs(epoch.loss - plain[0].loss) < 1e-3
 
         attacker.reset()
         for one, other in zip(before, attacker.score_choices(some, pictures), strict=True):

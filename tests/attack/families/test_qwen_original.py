@@ -309,7 +309,12 @@ def from_a_path(attacker: Any, picture: Any, question: Any, answer: list[int]) -
 
 def test_the_whole_attack(checkpoint: Path, check_attacker: Callable[..., None]) -> None:
     check_attacker(
-        lambda: load(checkpoint), from_a_path, projector="frozen", lora_rank=8, epochs=14
+        lambda: load(checkpoint),
+        from_a_path,
+        checkpointing=False,
+        projector="frozen",
+        lora_rank=8,
+        epochs=14,
     )
     attacker = load(checkpoint)
     assert attacker.info.extra["ran_code_of_the_checkpoint"] is True
@@ -333,6 +338,17 @@ def test_pooling_can_be_trained(checkpoint: Path, lessons: Any, pictures: Any) -
     assert not torch.equal(pooling.kv_proj.weight, before)
     attacker.reset()
     assert torch.equal(pooling.kv_proj.weight, before)
+
+
+def test_checkpointing_that_the_code_lacks_is_said(
+    checkpoint: Path, lessons: Any, pictures: Any
+) -> None:
+    from dataclasses import replace
+
+    attacker = load(checkpoint)
+    recipe = replace(attacker.defaults, epochs=1, gradient_checkpointing=True)
+    with pytest.raises(ConfigError, match="give gradient_checkpointing=False"):
+        attacker.fine_tune(lessons, pictures, recipe)
 
 
 @pytest.mark.parametrize("prefix", ["qwen_vl_original:", "qwen_vl:", "auto:", "llava:"])
