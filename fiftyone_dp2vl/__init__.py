@@ -14,6 +14,13 @@ from .lazy import lazily
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from .attack.evaluate import evaluate_attack as evaluate_attack
+    from .attack.registry import (
+        list_attackers as list_attackers,
+        load_attacker as load_attacker,
+        register_attacker as register_attacker,
+    )
+    from .attack.settings import AttackConfig as AttackConfig
     from .benchmark import generate_benchmark as generate_benchmark
     from .config import (
         OutputConfig as OutputConfig,
@@ -34,11 +41,13 @@ if TYPE_CHECKING:
         benchmark_dataset as benchmark_dataset,
         compute_embeddings as compute_embeddings,
         delete_run as delete_run,
+        evaluate_attack_dataset as evaluate_attack_dataset,
         export_release as export_release,
         protect_dataset as protect_dataset,
     )
 
 _ROOMS = {
+    "AttackConfig": "attack.settings",
     "OutputConfig": "config",
     "ProtectionConfig": "config",
     "SelectionConfig": "config",
@@ -46,14 +55,19 @@ _ROOMS = {
     "benchmark_dataset": "store",
     "compute_embeddings": "store",
     "delete_run": "store",
+    "evaluate_attack": "attack.evaluate",
+    "evaluate_attack_dataset": "store",
     "export_release": "store",
     "generate_benchmark": "benchmark",
+    "list_attackers": "attack.registry",
     "list_encoders": "encoders",
     "list_strategies": "protection",
+    "load_attacker": "attack.registry",
     "load_encoder": "encoders",
     "protect": "protection",
     "protect_dataset": "store",
     "protect_photos": "runs",
+    "register_attacker": "attack.registry",
     "register_encoder": "encoders",
     "restore": "release",
     "wrap_module": "encoders",
