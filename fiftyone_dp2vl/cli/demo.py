@@ -24,6 +24,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--people", type=int, default=10, help="how many (default: 10)")
     parser.add_argument("--steps", type=int, help="optimisation steps (default: the library's)")
+    parser.add_argument("--epochs", type=int, help="of the attacker (default: the library's)")
     parser.add_argument("--open", action="store_true", help="open the App with what is there")
     parser.add_argument("--no-app", action="store_true", help="do not open the App at the end")
     parser.add_argument("--port", type=int, default=5151, help="the App's (default: 5151)")
@@ -42,6 +43,12 @@ def run(args: argparse.Namespace) -> int:
         from .demo_figures import print_figures
 
         print_figures(dataset, record)
+        from .demo_attack import attack
+
+        _say("attacking: a small VLM is fine-tuned on clean, noisy and protected photos")
+        with _progress() as tell:
+            report = attack(dataset, record, root / "attack", args.epochs, tell)
+        print(report, flush=True)
         print(f"done in {time.monotonic() - began:.0f} s; files are in {record.directory}")
     elif not fo.dataset_exists(DATASET):
         raise DP2VLError(f"there is no demo in {root} yet: run dp2vl demo first")
@@ -85,7 +92,7 @@ def _dataset(root: Path, people: int) -> Any:
 
     folder = root / f"photos-{people}"
     _say(f"drawing photos of {people} people in {folder}")
-    benchmark = generate_benchmark(folder, people=people)
+    benchmark = generate_benchmark(folder, people=people, photos_per_scenario=1)
     if fo.dataset_exists(DATASET):
         dataset = fo.load_dataset(DATASET)
         known = {str(benchmark.path(photo).absolute()) for photo in benchmark.photos}
@@ -130,8 +137,10 @@ def _protect(dataset: Any, root: Path, steps: int | None) -> Any:
 
 
 def _forget_runs(dataset: Any) -> None:
-    from ..store import delete_run, list_runs
+    from ..store import delete_evaluation, delete_run, list_evaluations, list_runs
 
+    for evaluation in list_evaluations(dataset):
+        delete_evaluation(dataset, evaluation.evaluation)
     for record in list_runs(dataset):
         delete_run(dataset, record.run)
 

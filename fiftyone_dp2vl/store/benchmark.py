@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from ..errors import ConfigError
 
 if TYPE_CHECKING:
-    from ..benchmark import Benchmark
+    from ..benchmark import Benchmark, PhotoRecord
 
 __all__ = ["benchmark_dataset"]
 
@@ -16,7 +16,8 @@ def benchmark_dataset(benchmark: Benchmark, name: str, *, overwrite: bool = Fals
     """Makes a persistent dataset of a benchmark's photos.
 
     Each sample has the fields ``identity``, ``role`` (``"share"`` or ``"query"``), ``scenario``,
-    ``affiliation``, ``descriptions`` and ``split``, and is tagged with its role.
+    ``affiliation`` (its short name), ``fact`` (as it stands in a sentence), ``descriptions`` and
+    ``split``, and is tagged with its role.
 
     Args:
         benchmark: from :func:`fiftyone_dp2vl.benchmark.generate_benchmark`
@@ -43,6 +44,7 @@ def benchmark_dataset(benchmark: Benchmark, name: str, *, overwrite: bool = Fals
                 role=photo.role,
                 scenario=photo.scenario or None,
                 affiliation=photo.affiliation or None,
+                fact=_phrase(photo),
                 descriptions=list(photo.descriptions) or None,
                 split=photo.split,
                 metadata=fo.ImageMetadata(width=photo.width, height=photo.height, num_channels=3),
@@ -53,3 +55,12 @@ def benchmark_dataset(benchmark: Benchmark, name: str, *, overwrite: bool = Fals
     )
     dataset.save()
     return dataset
+
+
+def _phrase(photo: PhotoRecord) -> str | None:
+    """What the photo tells, as it stands in a sentence; None on a query photo."""
+    from ..benchmark import SCENARIOS
+
+    if not photo.affiliation:
+        return None
+    return SCENARIOS[photo.scenario].affiliation(photo.affiliation).phrase

@@ -28,16 +28,18 @@ def demo(tmp_path: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_demo_ends_with_figures_and_the_command_that_opens_the_app(tmp_path):
-    first = demo(tmp_path, "--people", "2", "--steps", "2")
+    first = demo(tmp_path, "--people", "2", "--steps", "2", "--epochs", "1")
     assert first.returncode == 0, first.stdout + first.stderr
-    for text in ("clean photos", "random noise, 8/255", "protected, 8/255", "chance", "L-inf"):
+    for text in ("random noise, 8/255", "protected, 8/255", "L-inf", "names the person", "a guess"):
         assert text in first.stdout
     last = first.stdout.strip().splitlines()[-1]
     assert last.endswith(f"demo --directory {tmp_path / '.demo'} --open")
-    assert len(list((tmp_path / ".demo" / "protected" / "photos").iterdir())) == 28
+    assert len(list((tmp_path / ".demo" / "protected" / "photos").iterdir())) == 14
     assert (tmp_path / ".demo" / "plugins" / "@dp2vl" / "fiftyone_dp2vl").is_symlink()
 
-    again = demo(tmp_path, "--people", "2", "--steps", "2")
+    assert (tmp_path / ".demo" / "attack" / "report" / "report.html").is_file()
+
+    again = demo(tmp_path, "--people", "2", "--steps", "2", "--epochs", "1")
     assert "is complete already" in again.stdout
     figures = [line for line in first.stdout.splitlines() if "%" in line]
     assert figures == [line for line in again.stdout.splitlines() if "%" in line]
