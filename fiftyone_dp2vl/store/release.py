@@ -144,7 +144,10 @@ def export_release(
             raise RunError(f"nothing was released, because the audit says: {report.summary()}")
         job.note_files()
         beside = target.with_name(f"{target.name}.audit.json")
-        report.save(beside)
+        # made out of sight, so that a killed release leaves no part of it beside the folder
+        report.save(stage.scratch / "audit.json")
+        for suffix in (".json", ".html"):
+            _move_beside(stage.scratch / f"audit{suffix}", beside.with_suffix(suffix))
         if seal is not None and sealed is not None:
             _move_beside(sealed, seal)
     job.finish(report)

@@ -101,6 +101,7 @@ class ReleaseJob:
         try:
             dataset.add_samples(self._samples(), progress=False)
             options = export_options(made, fields)
+            folder.rmdir()  # FiftyOne warns that it merges into a folder that is there
             try:
                 dataset.export(
                     export_dir=str(folder), export_media="move", progress=False, **options
