@@ -26,7 +26,7 @@ from fiftyone_dp2vl.store.panel_report import answer_photos, read_report
 from fiftyone_dp2vl.store.pending import pending_work
 from fiftyone_dp2vl.store.records import list_runs
 
-from .attack_plots import Plot, heat_plot, ladder_plot, leak_plot, ratio_plot
+from .attack_plots import Plot, heat_plot, ladder_plot, leak_key, leak_plot, ratio_plot
 from .cluster_table import DASH
 from .parts import (
     choose,
@@ -50,9 +50,11 @@ _PLOTS = {
 _NOTES = {
     "leak": "Share of right answers about clean photos that the attacker never saw, after it "
     "trained on each kind of photo. Whiskers are 95 % intervals; the tick is what guessing gives.",
-    "ratio": "The band is the 95 % interval; the dotted line is guessing.",
+    "ratio": "Orange: share of photos; violet: share of people. Solid with its 95 % interval: "
+    "names the person; dotted: knows the affiliation. The grey line is guessing.",
     "heat": "Green is as good as guessing, red is as if nothing had been protected.",
-    "ladder": "Red ones get through in spite of the protection. Dotted lines: names the person "
+    "ladder": "Red ones get through in spite of the protection. Circle: names the person; diamond: "
+    "knows the affiliation. Dotted lines: names the person "
     "after training on clean (blue) and on protected photos (orange).",
 }
 
@@ -150,7 +152,8 @@ class Attack(foo.Panel):
         row = wrapping(body, "plots", gap=3)
         for name, (_, layout) in _plots(report, lens).items():
             part = column(row, name, grow=1, width=430)
-            text(part, "title", f"### {_PLOTS[name]}\n{_NOTES[name]}")
+            key = " " + leak_key(lens) if name == "leak" else ""
+            text(part, "title", f"### {_PLOTS[name]}\n{_NOTES[name]}{key}")
             part.plot(
                 "plot",
                 layout={"uirevision": f"{evaluation.evaluation} {lens.attacker}", **layout},

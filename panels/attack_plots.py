@@ -10,26 +10,25 @@ from fiftyone_dp2vl.measure.report_views import Lens, heat_map, ladder, ratio_cu
 from fiftyone_dp2vl.measure.report_words import ASK_WORDS, arm_words, percent, share
 from fiftyone_dp2vl.store.panel_report import leak_rows
 
-__all__ = ["Plot", "heat_plot", "ladder_plot", "leak_plot", "ratio_plot"]
+__all__ = ["Plot", "heat_plot", "ladder_plot", "leak_key", "leak_plot", "ratio_plot"]
 
 Plot = tuple[list[dict[str, Any]], dict[str, Any]]
 """(traces, layout)"""
 
 CLEAN, PROTECTED, WINS, CONTROL = "#3b8fd6", "#f2792b", "#d32f2f", "#8a8f98"
-_CONTROL_SYMBOLS = ("x-thin", "cross-thin", "asterisk", "y-up", "hash", "star-triangle-up")
+_CONTROL_SYMBOLS = {
+    "x-thin": "\N{MULTIPLICATION SIGN}",
+    "cross-thin": "+",
+    "asterisk": "\N{ASTERISK OPERATOR}",
+    "y-up-open": "Y",
+    "hash-open": "#",
+    "triangle-up-open": "\N{WHITE UP-POINTING TRIANGLE}",
+    "square-open": "\N{WHITE SQUARE}",
+    "hexagon-open": "\N{WHITE HEXAGON}",
+}
 _LANE = 34
 _AXIS = {"range": [-0.02, 1.02], "tickformat": ".0%", "zeroline": False, "title": {"text": ""}}
-_LEGEND = {
-    "orientation": "h",
-    "x": 0,
-    "xref": "container",
-    "y": 1.02,
-    "yanchor": "bottom",
-    "bgcolor": "rgba(0,0,0,0)",
-    "entrywidth": 0.47,
-    "entrywidthmode": "fraction",
-    "font": {"size": 12},
-}
+_PLAIN = {"showlegend": False, "margin": {"t": 8, "l": 8, "r": 16, "b": 8}, "hovermode": "closest"}
 
 
 def leak_plot(lens: Lens) -> Plot | None:
@@ -57,7 +56,7 @@ def leak_plot(lens: Lens) -> Plot | None:
             traces.append(_dots(points, arm_words(arm), look, whiskers=arm in main))
     labels = [ASK_WORDS[ask] if scenario == "all" else f"… {scenario}" for ask, scenario in asked]
     return traces, {
-        "height": 130 + 11 * len(traces) + _LANE * len(asked),
+        "height": 50 + _LANE * len(asked),
         "xaxis": dict(_AXIS),
         "yaxis": {
             "tickvals": list(places.values()),
@@ -68,11 +67,18 @@ def leak_plot(lens: Lens) -> Plot | None:
             "automargin": True,
             "title": {"text": ""},
         },
-        "showlegend": True,
-        "legend": _LEGEND,
-        "margin": {"t": 60, "l": 8, "r": 16, "b": 8},
-        "hovermode": "closest",
+        **_PLAIN,
     }
+
+
+def leak_key(lens: Lens) -> str:
+    """Returns what the marks of :func:`leak_plot` mean, as Markdown."""
+    symbols = list(_CONTROL_SYMBOLS.values())
+    arms = [a for a in lens.arms("control", "protection") if a.name not in ("clean", "protected")]
+    grey = [f"{symbols[at % len(symbols)]} {arm_words(arm)}" for at, arm in enumerate(arms)]
+    key = "**Blue circle**: trained on clean photos. **Orange diamond**: on protected ones."
+    # Markdown would read a plus or a hash at the start of a line as a list or a heading
+    return key + (f" Grey controls: {', '.join(grey)}." if grey else "")
 
 
 def ratio_plot(lens: Lens) -> Plot | None:
@@ -90,14 +96,11 @@ def ratio_plot(lens: Lens) -> Plot | None:
     chance = lens.chance("identity")
     lines = [] if chance is None else [_line("y", chance)]
     return traces, {
-        "height": 330,
+        "height": 280,
         "xaxis": {**_AXIS, "title": {"text": "share that was protected"}},
         "yaxis": {**_AXIS, "title": {"text": "right"}},
         "shapes": lines,
-        "showlegend": True,
-        "legend": _LEGEND,
-        "margin": {"t": 80, "l": 8, "r": 16, "b": 8},
-        "hovermode": "closest",
+        **_PLAIN,
     }
 
 
@@ -170,7 +173,7 @@ def ladder_plot(report: AttackReport, lens: Lens) -> Plot | None:
         if (row := lens.accuracy(name, "identity")) is not None
     ]
     return traces, {
-        "height": 120 + _LANE * len(rungs),
+        "height": 50 + _LANE * len(rungs),
         "xaxis": dict(_AXIS),
         "yaxis": {
             "tickvals": list(places.values()),
@@ -182,10 +185,7 @@ def ladder_plot(report: AttackReport, lens: Lens) -> Plot | None:
             "title": {"text": ""},
         },
         "shapes": lines,
-        "showlegend": True,
-        "legend": _LEGEND,
-        "margin": {"t": 60, "l": 8, "r": 16, "b": 8},
-        "hovermode": "closest",
+        **_PLAIN,
     }
 
 
@@ -194,7 +194,7 @@ def _look(arm: Arm, at: int) -> dict[str, Any]:
         return {"color": CLEAN, "symbol": "circle", "size": 12}
     if arm.name == "protected":
         return {"color": PROTECTED, "symbol": "diamond", "size": 13}
-    symbol = _CONTROL_SYMBOLS[at % len(_CONTROL_SYMBOLS)]
+    symbol = list(_CONTROL_SYMBOLS)[at % len(_CONTROL_SYMBOLS)]
     return {
         "color": CONTROL,
         "symbol": symbol,
@@ -210,7 +210,6 @@ def _dots(
         "type": "scatter",
         "mode": "markers",
         "name": name,
-        "legendrank": 1 if whiskers else 1000,
         "x": [row.value for row, _ in points],
         "y": [place for _, place in points],
         "customdata": [share(row) for row, _ in points],
@@ -267,7 +266,6 @@ def _curve(
                 "fillcolor": _faint(colour),
                 "line": {"width": 0},
                 "hoverinfo": "skip",
-                "showlegend": False,
             }
         )
     drawn.append(

@@ -222,9 +222,12 @@ def _has(vector: Any) -> bool:
 
 
 def _natural(clean: Vectors, who: list[str | None], rng: np.random.Generator) -> dict[str, float]:
+    of: dict[str, list[int]] = {}
+    for i, name in enumerate(who):
+        if name is not None:
+            of.setdefault(name, []).append(i)
     rows: list[int] = []
-    for person in sorted({name for name in who if name is not None}):
-        own = [i for i, name in enumerate(who) if name == person]
+    for _, own in sorted(of.items()):
         rows.extend(rng.permutation(own)[:_NATURAL_PHOTOS] if len(own) > _NATURAL_PHOTOS else own)
     if not rows:
         raise ConfigError("the run names no field that says who is on a photo")

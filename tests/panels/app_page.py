@@ -24,6 +24,7 @@ PATIENCE = 90_000  # ms: a shared machine may be slow, and waiting for a state c
 
 _HARMLESS = ("ERR_NAME_NOT_RESOLVED", "ERR_INTERNET_DISCONNECTED", "GPU stall", "WebGL")
 _HARMLESS += ("fonts.googleapis", "ERR_ADDRESS_UNREACHABLE", "ERR_PROXY", "ERR_CONNECTION")
+_HARMLESS += ("entry is loading",)  # the App's own, when a page is opened while it still loads
 
 
 @contextmanager
@@ -82,7 +83,9 @@ class AppPage:
         self.page.on("pageerror", lambda error: self.errors.append(str(error)))
         self.page.on("requestfinished", self._timed)
         dismiss = self.page.get_by_role("button", name="Dismiss", exact=True)
-        self.page.add_locator_handler(dismiss, lambda button: button.click())
+        self.page.add_locator_handler(
+            dismiss, lambda button: button.dispatch_event("click"), no_wait_after=True
+        )
 
     def _console(self, message: Any) -> None:
         if message.type == "error" and not any(word in message.text for word in _HARMLESS):
@@ -96,7 +99,9 @@ class AppPage:
         """Opens a dataset."""
         url = f"{self.address}/datasets/{dataset}{query}"
         self.page.goto(url, wait_until="domcontentloaded", timeout=PATIENCE)
-        self.page.wait_for_selector('[data-cy="action-browse-operations"]')
+        self.page.wait_for_selector('[data-cy="panel-container"]')
+        if "id=" in self.page.url and "id=" not in query:
+            self.close_photo()
 
     def open_panel(self, name: str, label: str) -> None:
         """Opens a panel from the menu, unless the App remembers it as open."""
@@ -142,6 +147,14 @@ class AppPage:
         )
         return x, y
 
+    def click_point(self, trace: int, index: int) -> None:
+        """Clicks a point once the plot has noticed the mouse over it."""
+        x, y = self.point(trace, index)
+        self.page.mouse.move(x - 40, y - 40)
+        self.page.mouse.move(x, y, steps=4)
+        self.page.wait_for_selector(".js-plotly-plot .hoverlayer .hovertext")
+        self.page.mouse.click(x, y)
+
     def lasso(self, corners: list[tuple[float, float]]) -> None:
         """Draws a closed line with the mouse."""
         mouse = self.page.mouse
@@ -151,10 +164,11 @@ class AppPage:
             mouse.move(*corner, steps=8)
         mouse.up()
 
-    def samples(self) -> str:
-        """Returns what the grid says of how many samples it shows."""
-        text: str = self.page.locator('[data-cy="panel-content-Samples"]').inner_text()
-        return next((line for line in text.splitlines() if "sample" in line), "")
+    def close_photo(self) -> None:
+        """Closes the opened photo: the server remembers which one is open."""
+        self.page.locator('[data-cy="panel-tab-fo-sample-modal-plugin"]').first.click()
+        self.page.keyboard.press("Escape")
+        self.page.wait_for_selector('[data-cy="modal"]', state="detached")
 
     def check(self) -> None:
         """Fails where something of ours went wrong."""

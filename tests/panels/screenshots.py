@@ -14,7 +14,10 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from PIL import Image
+
 REPOSITORY = Path(__file__).resolve().parents[2]
+_SETTLED = 4000  # ms: thumbnails fade in, and nothing tells when they have
 WIDTHS = {1280: 900, 1920: 1080}
 
 
@@ -66,8 +69,11 @@ def _shoot(
     app.page.add_init_script(f"localStorage.setItem('mui-mode', '{theme}')")
 
     def save(name: str) -> None:
-        app.page.wait_for_load_state("networkidle")
-        app.page.screenshot(path=target / f"panel-{name}-{theme}-{width}.png")
+        app.page.wait_for_function("() => !document.querySelector('[role=progressbar]')")
+        app.page.wait_for_timeout(_SETTLED)
+        path = target / f"panel-{name}-{theme}-{width}.png"
+        app.page.screenshot(path=path)
+        Image.open(path).convert("RGB").quantize(256).save(path, optimize=True)
 
     app.open(dataset.name)
     _theme(app, light)
@@ -86,6 +92,7 @@ def _shoot(
     app.page.locator('[data-cy="panel-tab-compare"]').click()
     app.wait_for_plot("g.data.length === 3", which='[data-cy="modal"]')
     save("compare")
+    app.close_photo()
     app.page.close()
 
 

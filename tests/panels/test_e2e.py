@@ -99,8 +99,7 @@ def test_a_click_opens_the_photo_and_compare_shows_it(app, world):
     app.open_panel("clusters", "DP2-VL clusters")
     show_status(app)
     chosen = app.plot("g.data[3].ids[0]")
-    app.page.mouse.move(*app.point(3, 0))
-    app.page.mouse.click(*app.point(3, 0))
+    app.click_point(3, 0)
     app.page.wait_for_selector('[data-cy="modal"]')
     app.page.locator('[data-cy="panel-tab-compare"]').click()
     app.wait_for_plot(
@@ -122,6 +121,7 @@ def test_a_click_opens_the_photo_and_compare_shows_it(app, world):
     app.choose("Difference", "\N{MULTIPLICATION SIGN}32")
     app.wait_for_plot("g.data.length === 3 && g.data[2].source !== a", before, '[data-cy="modal"]')
     shown.get_by_text("difference \N{MULTIPLICATION SIGN}32").wait_for()
+    app.close_photo()
 
 
 def test_the_grids_view_filters_the_points(app, world):

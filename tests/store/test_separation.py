@@ -200,3 +200,13 @@ def test_measuring_twice_gives_the_same_figures(dataset, record):
         protected_field=names.protected_embedding(encoder),
     )
     assert again == load_separation(dataset, record)[encoder]
+
+
+def test_many_photos_are_measured_in_seconds_not_by_every_pair():
+    rng = np.random.default_rng(0)
+    count = 6000
+    who = [f"p{row // 3}" for row in range(count)]
+    vectors = rng.normal(size=(count, 8))
+    found = probe_people(vectors, vectors, who, [], [])
+    assert len(found.clean.truth) <= 2000
+    assert set(found.clean.truth) <= set(who)
