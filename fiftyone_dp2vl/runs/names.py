@@ -65,6 +65,8 @@ def _stem(key: str) -> str:
 
 def _segment(text: str) -> str:
     safe = _FORBIDDEN.sub("_", unicodedata.normalize("NFC", text)).rstrip(". ")
+    # also what turns the direction of text, or cannot be seen at all
+    safe = "".join(c if c.isprintable() else "_" for c in safe)
     if not safe or safe.startswith((".", "-")) or _RESERVED.match(safe):
         safe = "_" + safe.lstrip(".-")
     while len(safe.encode("utf-8", "replace")) > _LONGEST:

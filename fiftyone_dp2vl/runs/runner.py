@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import torch
@@ -107,7 +107,11 @@ def protect_photos(
         device=models[0].device.type,
         shard=shard,
     )
-    with locked(directory), RunFolder(directory, asked, items, selected) as folder:
+    with (
+        _one_sentence(directory),
+        locked(directory),
+        RunFolder(directory, asked, items, selected) as folder,
+    ):
         run = _Run(folder, items, models, batch_size or config.lanes, workers, progress, cancel)
         run.go()
         return RunResult(
@@ -118,6 +122,19 @@ def protect_photos(
             wall_seconds=time.perf_counter() - start,
             engine_seconds=run.engine_seconds,
         )
+
+
+@contextmanager
+def _one_sentence(directory: Path) -> Iterator[None]:
+    """Says what a disk refused; reading originals never gets here, it has sentences of its own."""
+    try:
+        yield
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise RunError(
+            f"{directory} cannot be written ({reason}): mend that and start the same command "
+            "again; what is finished is kept"
+        ) from error
 
 
 def _load(config: ProtectionConfig, device: str | torch.device | None) -> list[Encoder]:

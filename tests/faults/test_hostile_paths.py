@@ -67,7 +67,6 @@ def test_keys_name_files_inside_the_runs_folder_alone(tmp_path, photo, photo_fol
     assert len({record.path for record in result.records}) == len(EVIL)
 
 
-@pytest.mark.xfail(strict=True, reason="characters that turn the direction of text pass today")
 def test_no_character_of_a_name_turns_what_a_person_reads():
     (name,) = file_names(["\u202egnp.exe"], ".png").values()
     assert name.isprintable()
