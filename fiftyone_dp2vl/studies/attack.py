@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import ConfigError
@@ -81,12 +82,27 @@ def _cell(name: str, options: Options, title: str, settings: dict[str, Any]) -> 
 
     spec = {
         "kind": name,
+        "models": {who: _weights(who) for who in (*config.attackers, *config.transfer)},
         "people": _people(options),
         "seeds": options.seeds,
         "attack": config.to_dict(),
         "protection": protection.to_dict(),
     }
     return Cell("attack", spec, measure)
+
+
+def _weights(attacker: str) -> str:
+    """Digest of a model's weights; a proxy's encoder is among the study's own."""
+    from ..attack.loading import weights_sha256
+    from ..attack.registry import EMBEDDED_VLM
+
+    kind, _, target = attacker.partition(":")
+    if kind == "proxy":
+        return ""
+    folder = EMBEDDED_VLM if attacker == "embedded" else Path(target)
+    if not folder.is_dir():
+        raise ConfigError(f"{attacker} is not in this checkout: run the study from its top folder")
+    return weights_sha256(folder)
 
 
 def _told(row: Row) -> bool:
