@@ -29,7 +29,11 @@ _HARMLESS += ("entry is loading",)  # the App's own, when a page is opened while
 
 @contextmanager
 def serving() -> Iterator[tuple[str, int]]:
-    """Yields the address of FiftyOne's server in a process of its own, and the process's id."""
+    """Yields the address of FiftyOne's server in a process of its own, and the process's id.
+
+    A server remembers open panels, choices, the view and the opened photo, and hands them to the
+    next page.
+    """
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -92,7 +96,7 @@ class AppPage:
             self.errors.append(message.text)
 
     def _timed(self, request: Any) -> None:
-        if "/operators/" in request.url and request.timing["responseEnd"] > 5000:
+        if "/operators/execute" in request.url and request.timing["responseEnd"] > 5000:
             self.slow.append(f"{request.url}: {request.timing['responseEnd']:.0f} ms")
 
     def open(self, dataset: str, query: str = "") -> None:
@@ -100,8 +104,6 @@ class AppPage:
         url = f"{self.address}/datasets/{dataset}{query}"
         self.page.goto(url, wait_until="domcontentloaded", timeout=PATIENCE)
         self.page.wait_for_selector('[data-cy="panel-container"]')
-        if "id=" in self.page.url and "id=" not in query:
-            self.close_photo()
 
     def open_panel(self, name: str, label: str) -> None:
         """Opens a panel from the menu, unless the App remembers it as open."""
@@ -164,15 +166,9 @@ class AppPage:
             mouse.move(*corner, steps=8)
         mouse.up()
 
-    def close_photo(self) -> None:
-        """Closes the opened photo: the server remembers which one is open."""
-        self.page.locator('[data-cy="panel-tab-fo-sample-modal-plugin"]').first.click()
-        self.page.keyboard.press("Escape")
-        self.page.wait_for_selector('[data-cy="modal"]', state="detached")
-
     def check(self) -> None:
         """Fails where something of ours went wrong."""
         assert self.page.locator('[data-cy="error-boundary"]').count() == 0
         assert self.page.get_by_text("Uncaught").count() == 0
-        assert self.errors == []
-        assert self.slow == []
+        assert not self.errors, self.errors
+        assert not self.slow, self.slow

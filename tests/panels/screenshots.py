@@ -32,9 +32,9 @@ def main() -> None:
 
         dataset = make_dataset(Path(scratch), "people", people=6, steps=20)
         store_evaluation(dataset, Path(scratch), "eval1")
-        with serving() as (address, _), chromium() as browser:
-            for width, height in WIDTHS.items():
-                for light in (False, True):
+        for width, height in WIDTHS.items():
+            for light in (False, True):
+                with serving() as (address, _), chromium() as browser:
                     _shoot(browser, address, dataset, target, width, height, light)
 
 
@@ -92,7 +92,6 @@ def _shoot(
     app.page.locator('[data-cy="panel-tab-compare"]').click()
     app.wait_for_plot("g.data.length === 3", which='[data-cy="modal"]')
     save("compare")
-    app.close_photo()
     app.page.close()
 
 

@@ -11,10 +11,9 @@ from fiftyone_dp2vl.store import load_run
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")
 
 
-@pytest.fixture(scope="module")
-def address(world):
-    person = world.distinct("identity")[0]
-    world.save_view("one person", world.match({"identity": person}), overwrite=True)
+@pytest.fixture
+def address():
+    # one a test: it would hand what a test opened and chose to the next one
     with serving() as (address, _):
         yield address
 
@@ -34,20 +33,11 @@ def app(browser, address):
     app.page.close()
 
 
-def show_status(app):
-    """Chooses what the panel shows at first: the App remembers what another test chose."""
-    app.wait_for_plot("g.data.length > 2")
-    app.choose("Encoder", "embedded · surrogate")
-    app.choose("Colour by", "clean or protected")
-    app.wait_for_plot("g.data.length === 4 && g.data[3].ids.length > 0")
-
-
 def test_clusters_beside_the_grid(app, world):
     record = load_run(world, RUN)
     count = record.counts["protected"]
     app.open(world.name)
     app.open_panel("clusters", "DP2-VL clusters")
-    show_status(app)
     app.wait_for_plot("g.data.length === 4 && g.data[3].ids.length === a", count)
     assert app.plot("g.data[0].x.length") == 3 * count
     app.page.get_by_text("Recognised, trained on protected").wait_for()
@@ -97,7 +87,7 @@ def test_clusters_beside_the_grid(app, world):
 def test_a_click_opens_the_photo_and_compare_shows_it(app, world):
     app.open(world.name)
     app.open_panel("clusters", "DP2-VL clusters")
-    show_status(app)
+    app.wait_for_plot("g.data.length === 4 && g.data[3].ids.length > 0")
     chosen = app.plot("g.data[3].ids[0]")
     app.click_point(3, 0)
     app.page.wait_for_selector('[data-cy="modal"]')
@@ -121,14 +111,14 @@ def test_a_click_opens_the_photo_and_compare_shows_it(app, world):
     app.choose("Difference", "\N{MULTIPLICATION SIGN}32")
     app.wait_for_plot("g.data.length === 3 && g.data[2].source !== a", before, '[data-cy="modal"]')
     shown.get_by_text("difference \N{MULTIPLICATION SIGN}32").wait_for()
-    app.close_photo()
 
 
 def test_the_grids_view_filters_the_points(app, world):
+    person = world.distinct("identity")[0]
+    world.save_view("one person", world.match({"identity": person}), overwrite=True)
     app.open(world.name)
     app.open_panel("clusters", "DP2-VL clusters")
-    show_status(app)
-    app.wait_for_plot("g.data[2].ids.length === 28")
+    app.wait_for_plot("g.data.length === 4 && g.data[2].ids.length === 28")
     frame = app.plot("g._fullLayout.xaxis.range")
     app.page.get_by_text("Unsaved view", exact=True).first.click()
     app.page.get_by_text("one person", exact=True).last.click()
