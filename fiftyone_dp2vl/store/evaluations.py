@@ -155,11 +155,10 @@ def save_evaluation(dataset: Any, record: AttackEvaluation) -> AttackEvaluation:
 def list_evaluations(dataset: Any) -> list[AttackEvaluation]:
     """Returns the records of a dataset's evaluations, oldest first."""
     dataset = dataset._root_dataset
-    records = [
-        AttackEvaluation.from_dict(dataset.get_run_info(key).config.record)
-        for key in dataset.list_runs(method=METHOD)
-    ]
-    return sorted(records, key=lambda record: (record.created, record.evaluation))
+    runs = [dataset.get_run_info(key) for key in dataset.list_runs(method=METHOD)]
+    # a report's own time is in whole seconds
+    runs.sort(key=lambda run: run.timestamp)
+    return [AttackEvaluation.from_dict(run.config.record) for run in runs]
 
 
 def load_evaluation(dataset: Any, evaluation: str) -> AttackEvaluation:

@@ -63,7 +63,8 @@ def label_masks(view: Any, field: str | None) -> list[LabelMask | None]:
         ConfigError: if the field is not of such a type
     """
     if field is None:
-        return [None] * len(view)
+        # not len(view): a database that was killed may count wrongly ever after
+        return [None] * len(view.values("id"))
     problem = field_problem(view, field, MASK_KINDS)
     if problem is not None:
         raise ConfigError(problem)

@@ -122,11 +122,14 @@ class DrivenPanel:
 
 @pytest.fixture
 def open_panel(client: Any, world: Any) -> Callable[..., DrivenPanel]:
-    """Returns a panel that was just opened."""
+    """Returns a panel that was just opened, with the state that the App kept of it."""
 
-    def make(name: str, dataset: Any = None, **app: Any) -> DrivenPanel:
+    def make(
+        name: str, dataset: Any = None, *, state: dict[str, Any] | None = None, **app: Any
+    ) -> DrivenPanel:
         panel = DrivenPanel(client, world if dataset is None else dataset, name)
         panel.app = app
+        panel.state = state or {}
         panel.do("on_load")
         return panel
 

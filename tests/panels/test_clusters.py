@@ -174,12 +174,9 @@ def test_another_plane_is_looked_at_anew(panel):
     assert panel.find("plot")["view"]["layout"]["uirevision"] != before
 
 
-def test_choices_survive_and_what_is_gone_falls_back(client, world):
-    from conftest import DrivenPanel
-
-    panel = DrivenPanel(client, world, "clusters")
-    panel.state = {"controls": {"run": "gone", "encoder": "gone", "colour": "gone", "lines": False}}
-    panel.do("on_load")
+def test_choices_survive_and_what_is_gone_falls_back(open_panel):
+    gone = {"run": "gone", "encoder": "gone", "colour": "gone", "lines": False}
+    panel = open_panel("clusters", state={"controls": gone})
     controls = panel.state["controls"]
     assert controls == {
         "run": RUN,
