@@ -24,7 +24,7 @@ PATIENCE = 90_000  # ms: a shared machine may be slow, and waiting for a state c
 
 _HARMLESS = ("ERR_NAME_NOT_RESOLVED", "ERR_INTERNET_DISCONNECTED", "GPU stall", "WebGL")
 _HARMLESS += ("fonts.googleapis", "ERR_ADDRESS_UNREACHABLE", "ERR_PROXY", "ERR_CONNECTION")
-_HARMLESS += ("entry is loading",)  # the App's own, when a page is opened while it still loads
+_HARMLESS += ("entry is loading",)  # the App's own router, while a page loads
 
 
 @contextmanager
@@ -84,7 +84,7 @@ class AppPage:
         self.errors: list[str] = []
         self.slow: list[str] = []
         self.page.on("console", self._console)
-        self.page.on("pageerror", lambda error: self.errors.append(str(error)))
+        self.page.on("pageerror", lambda error: self._failed(str(error)))
         self.page.on("requestfinished", self._timed)
         dismiss = self.page.get_by_role("button", name="Dismiss", exact=True)
         self.page.add_locator_handler(
@@ -92,8 +92,12 @@ class AppPage:
         )
 
     def _console(self, message: Any) -> None:
-        if message.type == "error" and not any(word in message.text for word in _HARMLESS):
-            self.errors.append(message.text)
+        if message.type == "error":
+            self._failed(message.text)
+
+    def _failed(self, text: str) -> None:
+        if not any(word in text for word in _HARMLESS):
+            self.errors.append(text)
 
     def _timed(self, request: Any) -> None:
         if "/operators/execute" in request.url and request.timing["responseEnd"] > 5000:

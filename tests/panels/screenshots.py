@@ -18,6 +18,7 @@ from PIL import Image
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 _SETTLED = 4000  # ms: thumbnails fade in, and nothing tells when they have
+_TALL = 1500  # px: a report is read downwards
 WIDTHS = {1280: 900, 1920: 1080}
 
 
@@ -73,7 +74,9 @@ def _shoot(
         app.page.wait_for_timeout(_SETTLED)
         path = target / f"panel-{name}-{theme}-{width}.png"
         app.page.screenshot(path=path)
-        Image.open(path).convert("RGB").quantize(256).save(path, optimize=True)
+        Image.open(path).convert("RGB").quantize(256, method=Image.Quantize.FASTOCTREE).save(
+            path, optimize=True
+        )
 
     app.open(dataset.name)
     _theme(app, light)
@@ -82,11 +85,11 @@ def _shoot(
     app.choose("Colour by", "identity")
     app.wait_for_plot("g.data.length > 4")
     save("clusters")
-    app.open(dataset.name)
-    _theme(app, light)
+    app.page.set_viewport_size({"width": width, "height": _TALL})
     app.open_panel("attack", "DP2-VL attack")
     app.wait_for_plot("g.data.some(t => t.error_x)")
     save("attack")
+    app.page.set_viewport_size({"width": width, "height": height})
     photo = dataset.exists(load_run(dataset, RUN).names.path).first()
     app.open(dataset.name, f"?id={photo.id}")
     app.page.locator('[data-cy="panel-tab-compare"]').click()
