@@ -42,7 +42,8 @@ SUBJECT = "this person"
 def scenario_wordings(album: AttackAlbum, scenario: str) -> tuple[str, ...]:
     """Returns how a scenario's fact is asked for: the album's wordings, or a general one."""
     given = album.questions.get(scenario) or ("What is the " + scenario + " of {name}?",)
-    return tuple(wording.format(name=SUBJECT) for wording in given)
+    # not str.format: scenarios and wordings may come from a dataset, braces and all
+    return tuple(wording.replace("{name}", SUBJECT) for wording in given)
 
 
 def _seen(wordings: Sequence[str]) -> Sequence[str]:

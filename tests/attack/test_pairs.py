@@ -90,6 +90,12 @@ def test_strangers_are_asked_for_a_name_that_is_always_wrong(album: AttackAlbum)
     assert all(sorted(q.choices) == sorted(album.people) for q in asked)
 
 
+def test_a_scenario_may_be_called_anything(album: AttackAlbum) -> None:
+    named = replace(album, questions={"{odd} {0}": ("Has {name} a {thing}?",)})
+    assert scenario_wordings(named, "{odd} {0}")[0].endswith("a {thing}?")
+    assert "{odd} {1}" in scenario_wordings(named, "{odd} {1}")[0]
+
+
 def test_unknown_words_are_refused(album: AttackAlbum) -> None:
     with pytest.raises(ConfigError, match="'some'"):
         training_conversations(album, "some")
