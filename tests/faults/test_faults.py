@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -280,18 +281,22 @@ def test_a_folder_that_vanishes_or_cannot_be_written(world, protect, tmp_path):
 
     dataset = world.dataset("vanishing")
     folder = tmp_path / "run"
+    photos = folder / "photos"
 
     def vanish() -> None:
-        shutil.rmtree(folder / "photos")
-        (folder / "photos").write_text("in the way")
+        # A writer may make the folder anew between the two steps.
+        while not photos.is_file():
+            shutil.rmtree(photos, ignore_errors=True)
+            with contextlib.suppress(IsADirectoryError):
+                photos.write_text("in the way")
 
     with pytest.raises(RunError, match="cannot be written"):
         protect(dataset, folder, progress=at_photo(2, vanish))
-    (folder / "photos").unlink()
+    photos.unlink()
     assert load_run(dataset, "one").state == "stopped"
     record = protect(dataset, folder)
     assert record.counts["protected"] == PHOTOS
-    assert len(list((folder / "photos").iterdir())) == PHOTOS
+    assert len(list(photos.iterdir())) == PHOTOS
 
 
 def test_two_runs_on_one_dataset_at_once(world, protect, tmp_path):
