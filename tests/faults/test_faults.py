@@ -291,7 +291,7 @@ def test_a_folder_that_vanishes_or_cannot_be_written(world, protect, tmp_path):
                 photos.write_text("in the way")
 
     with pytest.raises(RunError, match="cannot be written"):
-        protect(dataset, folder, progress=at_photo(2, vanish))
+        protect(dataset, folder, progress=at_photo(0, vanish))
     photos.unlink()
     assert load_run(dataset, "one").state == "stopped"
     record = protect(dataset, folder)
