@@ -127,6 +127,7 @@ class ProtectionConfig(Config):
         attract_weight: weight of "toward the antithetical target"
         encoders_per_step: surrogates drawn per step; 0 uses all of them at every step
         crop_scale: smallest area share of the random crop of a step, in (0, 1]; 1 never crops
+        crop_probability: share of the steps, photo by photo, that crop, in [0, 1]
         transforms: EOT transforms as ``name:low-high@probability``, see
             :func:`fiftyone_dp2vl.protection.list_transforms`
         grid_pixels: largest size of the grid on which the perturbation lives, in pixels; 0 takes
@@ -153,6 +154,7 @@ class ProtectionConfig(Config):
     attract_weight: float = 1.0
     encoders_per_step: int = 0
     crop_scale: float = 1.0
+    crop_probability: float = 1.0
     transforms: tuple[str, ...] = ("jpeg:40-95@0.5",)
     grid_pixels: int = 0
     lanes: int = 8
@@ -178,6 +180,10 @@ class ProtectionConfig(Config):
         require(self.token_weight + self.pooled_weight > 0, "token_weight and pooled_weight are 0")
         require(self.encoders_per_step >= 0, "encoders_per_step is negative: give 0 for all")
         require(0 < self.crop_scale <= 1, f"crop_scale is {self.crop_scale}: give (0, 1]")
+        require(
+            0 <= self.crop_probability <= 1,
+            f"crop_probability is {self.crop_probability}: give a share from 0 to 1",
+        )
         require(
             self.grid_pixels == 0 or 1024 <= self.grid_pixels <= MAX_GRID_PIXELS,
             f"grid_pixels is {self.grid_pixels}: give 0 (automatic) or 1024 to {MAX_GRID_PIXELS}",

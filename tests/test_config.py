@@ -30,6 +30,7 @@ def test_every_setting_changes_the_fingerprint():
         "transforms": (),
         "precision": "fp32",
         "crop_scale": 0.5,
+        "crop_probability": 0.5,
         "momentum": 0.5,
         "grid_pixels": 4096,
     }

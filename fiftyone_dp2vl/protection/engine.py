@@ -201,6 +201,7 @@ class _Loop:
         sampler = TransformSampler(
             self.transforms,
             crop_scale=config.crop_scale,
+            crop_probability=config.crop_probability,
             seed=config.seed,
             keys=keys,
             steps=config.steps + 1,
@@ -219,7 +220,12 @@ class _Loop:
             loss = torch.zeros(len(keys), device=self.device)
             for name, encoder in self._draw(step):
                 features = self._see(encoder, seen, windows)
-                loss = loss + self._loss(name, features, clean[name], own, aim, windows is not None)
+                before = clean[name]
+                if windows is not None:
+                    # a crop is to show what the same crop of the clean photo shows, moved
+                    with torch.no_grad():
+                        before = self._see(encoder, photos, windows)
+                loss = loss + self._loss(name, features, before, own, aim)
             value = loss.detach()
             if step == 0:
                 start = value
@@ -274,17 +280,12 @@ class _Loop:
         clean: Features,
         own: Tensor,
         aim: Tensor,
-        cropped: bool,
     ) -> Tensor:
         total = torch.zeros(len(own), device=self.device)
         if self.config.token_weight:
-            z0 = clean.tokens
-            if cropped or seen.mask is not None or z0.shape != seen.tokens.shape:
-                # the tokens of a crop lie elsewhere: compare with the photo's mean token
-                z0 = clean.mean_token()[:, None]
-            tokens = seen.tokens
+            tokens, z0 = seen.tokens, clean.tokens
             if seen.mask is not None:
-                tokens = seen.mean_token()[:, None]
+                tokens, z0 = seen.mean_token()[:, None], clean.mean_token()[:, None]
             loss = self.strategy.loss(
                 tokens, z0, self.places[name, "tokens"], own, aim, self.weights
             )

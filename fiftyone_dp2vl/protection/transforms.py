@@ -191,6 +191,7 @@ class TransformSampler:
     Args:
         specs: the transforms, applied in this order
         crop_scale: smallest area share of the random crop; 1 never crops
+        crop_probability: share of the steps, photo by photo, that crop
         seed: the run's seed
         keys: the photos' keys
         steps: how many steps will be drawn
@@ -201,28 +202,35 @@ class TransformSampler:
         specs: Sequence[TransformSpec],
         *,
         crop_scale: float,
+        crop_probability: float,
         seed: int,
         keys: Sequence[str],
         steps: int,
     ) -> None:
         self.specs = tuple(specs)
         self.crop_scale = crop_scale
+        self.crop_probability = crop_probability
         self.seed = seed
         self.keys = tuple(keys)
-        shape = (steps, 3 + 2 * len(self.specs))
+        shape = (steps, 4 + 2 * len(self.specs))
         self._uniforms = np.stack([photo_uniforms(seed, key, "eot", shape) for key in keys])
 
     @property
     def random(self) -> bool:
         """Whether two steps can differ."""
-        return self.crop_scale < 1 or any(spec.probability > 0 for spec in self.specs)
+        return self._crops or any(spec.probability > 0 for spec in self.specs)
+
+    @property
+    def _crops(self) -> bool:
+        return self.crop_scale < 1 and self.crop_probability > 0
 
     def windows(self, step: int, height: int, width: int) -> Tensor | None:
         """Returns this step's crops as (B, 4) of (top, left, height, width), or None for none."""
-        if self.crop_scale >= 1:
+        if not self._crops:
             return None
-        u = self._uniforms[:, step, :3]
+        u = self._uniforms[:, step, :4]
         side = np.sqrt(self.crop_scale + (1 - self.crop_scale) * u[:, 0])
+        side = np.where(u[:, 3] < self.crop_probability, side, 1.0)
         heights, widths = side * height, side * width
         boxes = (u[:, 1] * (height - heights), u[:, 2] * (width - widths), heights, widths)
         return torch.from_numpy(np.stack(boxes, axis=1)).float()
@@ -230,7 +238,7 @@ class TransformSampler:
     def __call__(self, images: Tensor, step: int) -> Tensor:
         """Returns (B, 3, H, W) images after this step's transforms."""
         for index, spec in enumerate(self.specs):
-            u = self._uniforms[:, step, 3 + 2 * index : 5 + 2 * index]
+            u = self._uniforms[:, step, 4 + 2 * index : 6 + 2 * index]
             chosen = np.flatnonzero(u[:, 0] < spec.probability)
             if len(chosen) == 0:
                 continue

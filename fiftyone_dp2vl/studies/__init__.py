@@ -15,9 +15,10 @@ STUDIES: Mapping[str, str] = MappingProxyType(
     {
         "protection": "the headline table: probes, controls, held-out encoders, visible cost",
         "strategies": "every strategy at equal cost, on people used for choosing only",
-        "robustness": "after JPEG, resizing, blur and noise, with and without EOT",
+        "robustness": "after JPEG, resizing, crops and more, by what EOT was done",
         "ratio": "when only a share of the photos is protected",
         "attack": "a vision-language model fine-tuned on the photos, with every control",
+        "shown": "the same where each photo's words tell only what that photo shows",
         "ladder": "attackers who edit protected photos first, or know of the protection",
         "real_photos": "photographs, with a second surrogate from the public registry",
         "invariance": "batch size, order and shards change nothing; a budget of 0 neither",

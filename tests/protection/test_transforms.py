@@ -64,7 +64,7 @@ def test_strengths_belong_to_their_photo():
 def test_draws_do_not_depend_on_batch_mates():
     specs = [parse_transform("jpeg:50-95@0.5"), parse_transform("noise:1-4@0.5")]
     image = picture()
-    arguments = {"crop_scale": 0.5, "seed": 3, "steps": 10}
+    arguments = {"crop_scale": 0.5, "crop_probability": 0.5, "seed": 3, "steps": 10}
     two = TransformSampler(specs, keys=["a", "b"], **arguments)
     one = TransformSampler(specs, keys=["b"], **arguments)
     for step in range(10):
@@ -75,9 +75,8 @@ def test_draws_do_not_depend_on_batch_mates():
 
 
 def test_crops_lie_within_the_photo_and_keep_their_share():
-    sampler = TransformSampler(
-        [], crop_scale=0.5, seed=0, keys=[f"{i}" for i in range(50)], steps=4
-    )
+    keys = [f"{i}" for i in range(50)]
+    sampler = TransformSampler([], crop_scale=0.5, crop_probability=1.0, seed=0, keys=keys, steps=4)
     boxes = sampler.windows(2, 100, 200)
     top, left, height, width = boxes.T
     assert (top >= 0).all()
@@ -88,6 +87,18 @@ def test_crops_lie_within_the_photo_and_keep_their_share():
     assert share.min() >= 0.4999
     assert share.max() <= 1
     assert share.std() > 0.05
+
+
+def test_some_steps_crop_and_the_others_show_the_whole_photo():
+    keys = [f"{i}" for i in range(400)]
+    sampler = TransformSampler(
+        [], crop_scale=0.5, crop_probability=0.25, seed=0, keys=keys, steps=4
+    )
+    whole = (sampler.windows(1, 100, 200) == torch.tensor([0.0, 0.0, 100.0, 200.0])).all(dim=1)
+    assert 0.65 < whole.float().mean() < 0.85
+    never = TransformSampler([], crop_scale=0.5, crop_probability=0.0, seed=0, keys=keys, steps=4)
+    assert never.windows(1, 100, 200) is None
+    assert not never.random
 
 
 @pytest.mark.parametrize("text", ["jpeg", "jpeg:95-50", "jpeg:0-50", "swirl:1-2", "blur:1-2@2"])

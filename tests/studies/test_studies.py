@@ -177,7 +177,7 @@ def test_other_studies_on_toy_people(name, options, monkeypatch):
     if name == "robustness":
         # arms x changes x encoders
         found = card.select(figure="knn_probe", features="pooled")
-        assert len(found) == 3 * len(POSTPROCESSING) * 2
+        assert len(found) == 4 * len(POSTPROCESSING) * 2
     if name == "strategies":
         assert {row.conditions["strategy"] for row in card.select(figure="psnr")} == {
             "repel",
