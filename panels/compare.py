@@ -15,6 +15,7 @@ from fiftyone_dp2vl.store.panel_photo import (
     amplified,
     load_pair,
     photo_figures,
+    protected_file,
     visible_quality,
 )
 from fiftyone_dp2vl.store.records import ProtectionRun, list_runs
@@ -114,7 +115,8 @@ class Compare(foo.Panel):
         if run is not None and sample is not None:
             figures = photo_figures(sample, runs[run])
             try:
-                before, after = load_pair(sample[runs[run].filepath_field], figures.path)
+                shared = protected_file(runs[run], figures.path)
+                before, after = load_pair(sample[runs[run].filepath_field], shared)
             except PhotoError as error:
                 state |= {"problem": str(error), "size": None}
             else:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import os
 import threading
 from collections import OrderedDict
 from dataclasses import dataclass
@@ -27,6 +28,7 @@ __all__ = [
     "amplified",
     "load_pair",
     "photo_figures",
+    "protected_file",
     "thumbnail",
     "visible_quality",
 ]
@@ -145,6 +147,27 @@ def _cosine(before: Any, after: Any) -> float | None:
     a, b = np.asarray(before, dtype=np.float64), np.asarray(after, dtype=np.float64)
     length = float(np.linalg.norm(a) * np.linalg.norm(b))
     return float(a @ b) / length if length else None
+
+
+def protected_file(record: ProtectionRun, path: str | None) -> str | None:
+    """Returns the path of a protected file, which a field of the dataset names.
+
+    Args:
+        record: the run's
+        path: what the field says, or None
+
+    Raises:
+        PhotoError: if that is no file of the run: fields can be written by anybody
+    """
+    if not path:
+        return None
+    root, real = os.path.realpath(record.directory), os.path.realpath(path)
+    if os.path.commonpath([root, real]) != root:
+        raise PhotoError(
+            f"{path} is not in the folder of run {record.run}, so it is not shown: the dataset's "
+            f"field {record.names.path} was changed; delete the run and protect the photos anew"
+        )
+    return path
 
 
 def load_pair(original: str, protected: str | None) -> tuple[Picture, Picture | None]:

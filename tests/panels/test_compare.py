@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import base64
 import io
+import os
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -113,6 +115,31 @@ def test_a_missing_file_is_named_in_a_sentence(open_panel, world, photo):
         panel = open_panel("compare", current_sample=photo.id)
         assert "is missing" in panel.find("problem")["view"]["label"]
     finally:
+        photo[names.path] = path
+        photo.save()
+
+
+@pytest.mark.parametrize("how", ["absolute", "climbing", "link"])
+def test_no_file_outside_the_run_is_shown(open_panel, world, photo, tmp_path, how):
+    record = load_run(world, RUN)
+    names, path = record.names, photo[record.names.path]
+    secret = tmp_path / "secret.png"
+    Image.fromarray(read_photo(photo.filepath).pixels).save(secret)
+    link = Path(path).with_name("link.png")
+    there = {
+        "absolute": str(secret),
+        "climbing": os.path.join(record.directory, os.path.relpath(secret, record.directory)),
+        "link": str(link),
+    }
+    link.symlink_to(secret)
+    photo[names.path] = there[how]
+    photo.save()
+    try:
+        panel = open_panel("compare", current_sample=photo.id)
+        assert "is not in the folder of run" in panel.find("problem")["view"]["label"]
+        assert not panel.data.get("pictures")
+    finally:
+        link.unlink()
         photo[names.path] = path
         photo.save()
 
