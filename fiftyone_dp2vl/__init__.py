@@ -39,11 +39,14 @@ if TYPE_CHECKING:
     from .store import (
         audit_release as audit_release,
         benchmark_dataset as benchmark_dataset,
+        check_datasets as check_datasets,
         compute_embeddings as compute_embeddings,
+        delete_evaluation as delete_evaluation,
         delete_run as delete_run,
         evaluate_attack_dataset as evaluate_attack_dataset,
         export_release as export_release,
         protect_dataset as protect_dataset,
+        repair_datasets as repair_datasets,
     )
 
 _ROOMS = {
@@ -53,7 +56,9 @@ _ROOMS = {
     "SelectionConfig": "config",
     "audit_release": "store",
     "benchmark_dataset": "store",
+    "check_datasets": "store",
     "compute_embeddings": "store",
+    "delete_evaluation": "store",
     "delete_run": "store",
     "evaluate_attack": "attack.evaluate",
     "evaluate_attack_dataset": "store",
@@ -69,6 +74,7 @@ _ROOMS = {
     "protect_photos": "runs",
     "register_attacker": "attack.registry",
     "register_encoder": "encoders",
+    "repair_datasets": "store",
     "restore": "release",
     "wrap_module": "encoders",
 }

@@ -11,14 +11,22 @@ import importlib.util
 import os
 import shutil
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from . import __version__
 
-__all__ = ["Check", "find_mongod", "has_database", "healthy", "render", "run_checks"]
+__all__ = [
+    "Check",
+    "examine",
+    "find_mongod",
+    "has_database",
+    "healthy",
+    "render",
+    "run_checks",
+]
 
 OK, NOTE, PROBLEM = "ok", "note", "problem"
 
@@ -66,6 +74,19 @@ def run_checks() -> list[Check]:
         except Exception as error:  # a doctor that falls ill itself must still report the rest
             name = look.__name__.strip("_").replace("_", " ")
             checks.append(Check(name, PROBLEM, f"could not be checked: {_one_line(error)}"))
+    return checks
+
+
+def examine(datasets: Sequence[str] | None = None, *, thorough: bool = False) -> list[Check]:
+    """Returns what :func:`run_checks` does, and whether datasets and their files agree.
+
+    Args:
+        datasets: names, default every dataset with anything of ours
+        thorough: whether every protected file is read; otherwise its size must do
+    """
+    checks = run_checks()
+    if ("database server", OK) in {(check.name, check.state) for check in checks}:
+        checks += _agreement(datasets, thorough)
     return checks
 
 
@@ -214,6 +235,28 @@ def _fiftyone() -> Iterator[Check]:
     )
     yield from _plugin()
     yield from _app_settings(fo)
+
+
+def _agreement(datasets: Sequence[str] | None, thorough: bool) -> list[Check]:
+    from .store import check_datasets
+
+    try:
+        found = check_datasets(datasets, thorough=thorough)
+    except Exception as error:
+        return [Check("datasets", PROBLEM, f"could not be checked: {_one_line(error)}")]
+    checks = [
+        Check(
+            f"dataset {one.dataset}",
+            NOTE if one.mend is None else PROBLEM,
+            one.finding,
+            one.advice,
+        )
+        for one in found
+    ]
+    if all(one.mend is None for one in found):
+        how = "read and compared" if thorough else "compared by size"
+        checks.append(Check("datasets", OK, f"agree with the disk; protected files were {how}"))
+    return checks
 
 
 def _plugin() -> Iterator[Check]:

@@ -21,26 +21,44 @@ class Doctor(foo.Operator):
             label="Check the photo protection plugin",
             description="Says what is missing or wrong on this machine and how to mend it",
             icon="/assets/doctor.svg",
-            risk_level="low",
+            dynamic=True,
+            risk_level="medium",
             view_target=False,
         )
 
     def resolve_input(self, ctx: foo.ExecutionContext) -> types.Property:
-        """Returns the form, which asks for nothing."""
+        """Returns the form, with what a repair would do once it is asked for."""
         inputs = types.Object()
         inputs.md(
-            "Looks at the database, torch and its device, the plugin's registration, the models "
-            "and the disk. Nothing is changed.",
+            "Looks at the database, torch and its device, the plugin's registration, the models, "
+            "the disk, and whether datasets and their files agree. Nothing is changed unless you "
+            "ask for a repair.",
             name="about",
         )
+        inputs.bool(
+            "repair",
+            default=False,
+            label="Make the dataset and its files agree" if ctx.dataset else _ALL,
+            description="Deletes no original and no protected file",
+        )
+        if ctx.params.get("repair"):
+            inputs.view("plan", types.Notice(label=_plan(ctx)))
         return types.Property(
             inputs, view=types.PromptView(label="Check this machine", submit_button_label="Check")
         )
 
     def execute(self, ctx: foo.ExecutionContext) -> dict[str, Any]:
-        """Returns the findings."""
-        checks = doctor.run_checks()
+        """Repairs where that is asked for, and returns the findings after it."""
+        done = []
+        if ctx.params.get("repair"):
+            from fiftyone_dp2vl.store import repair_datasets
+
+            done = repair_datasets(_datasets(ctx))
+            if ctx.dataset is not None:
+                ctx.ops.reload_dataset()
+        checks = doctor.examine()
         return {
+            "done": [{"line": line} for line in done],
             "healthy": doctor.healthy(checks),
             "checks": [check.to_dict() for check in checks],
         }
@@ -56,12 +74,41 @@ class Doctor(foo.Operator):
             ("remedy", "How to mend it"),
         ):
             table.add_column(key, label=label)
+        if ctx.results.get("done"):
+            repairs = types.TableView()
+            repairs.add_column("line", label="What was repaired")
+            outputs.list("done", types.Object(), view=repairs)
         outputs.list("checks", types.Object(), view=table)
         healthy = ctx.results.get("healthy")
         label = "All is well" if healthy else "Something is to be mended"
         return types.Property(outputs, view=types.View(label=label))
 
-    def __call__(self) -> dict[str, Any]:
-        """Returns the findings."""
-        result: dict[str, Any] = foo.execute_operator(self.uri, {}).result
+    def __call__(self, samples: Any = None, repair: bool = False) -> dict[str, Any]:
+        """Returns the findings, after a repair where that is asked for.
+
+        Args:
+            samples (None): the dataset to repair, or a view of it; default every dataset with
+                anything of ours
+            repair (False): whether to make datasets and files agree
+        """
+        context = {} if samples is None else {"dataset": samples._root_dataset}
+        params = {"repair": repair}
+        result: dict[str, Any] = foo.execute_operator(self.uri, params=params, **context).result
         return result
+
+
+_ALL = "Make all datasets and their files agree"
+
+
+def _datasets(ctx: foo.ExecutionContext) -> list[str] | None:
+    return None if ctx.dataset is None else [ctx.dataset.name]
+
+
+def _plan(ctx: foo.ExecutionContext) -> str:
+    """Returns what a repair would do, as far as it shows without reading the files."""
+    from fiftyone_dp2vl.store import check_datasets
+
+    found = [one for one in check_datasets(_datasets(ctx)) if one.mend is not None]
+    if not found:
+        return "Nothing is to be repaired, unless a file's content was altered"
+    return "A repair does this: " + "; ".join(one.action for one in found)

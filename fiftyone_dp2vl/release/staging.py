@@ -13,7 +13,7 @@ from ..errors import RunError
 from ..media.atomic import sync_folder
 from ..runs.lock import locked
 
-__all__ = ["Stage", "refuse_existing", "staged"]
+__all__ = ["Stage", "clear_workshop", "refuse_existing", "staged", "workshop_of"]
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ def staged(directory: Path) -> Iterator[Stage]:
     """
     directory = Path(os.path.abspath(directory))
     refuse_existing(directory)
-    workshop = directory.with_name(f".{directory.name}.dp2vl-part")
+    workshop = workshop_of(directory)
     try:
         with locked(workshop):
             stage = Stage(workshop / "folder", workshop / "scratch")
@@ -74,11 +74,16 @@ def staged(directory: Path) -> Iterator[Stage]:
             f"{directory} cannot be written ({reason}): mend that and give the same command again"
         ) from error
     finally:
-        _clear(workshop)
+        clear_workshop(workshop)
 
 
-def _clear(workshop: Path) -> None:
-    """Removes the workshop, unless another process holds it."""
+def workshop_of(directory: Path) -> Path:
+    """Returns the hidden folder in which a folder is made."""
+    return directory.with_name(f".{directory.name}.dp2vl-part")
+
+
+def clear_workshop(workshop: Path) -> None:
+    """Removes what was left where a folder was made, unless another process holds it."""
     try:
         with locked(workshop):
             shutil.rmtree(workshop / "folder", ignore_errors=True)

@@ -32,6 +32,10 @@ if TYPE_CHECKING:
     from .release_audit import audit_release as audit_release
     from .release_plan import ReleasePlan as ReleasePlan, plan_release as plan_release
     from .release_records import list_releases as list_releases
+    from .repair import (
+        check_datasets as check_datasets,
+        repair_datasets as repair_datasets,
+    )
 
 _HOMES = {
     "AttackEvaluation": "evaluations",
@@ -42,6 +46,7 @@ _HOMES = {
     "attack_album": "albums",
     "audit_release": "release_audit",
     "benchmark_dataset": "benchmark",
+    "check_datasets": "repair",
     "compute_embeddings": "embeddings",
     "delete_evaluation": "evaluations",
     "delete_run": "delete",
@@ -55,6 +60,7 @@ _HOMES = {
     "load_run": "records",
     "plan_release": "release_plan",
     "protect_dataset": "protect",
+    "repair_datasets": "repair",
 }
 
 __all__ = list(_HOMES)

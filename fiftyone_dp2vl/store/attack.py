@@ -17,7 +17,6 @@ from ..media.atomic import write_atomically
 from ..runs import Progress
 from .albums import QUERY_SHARE, attack_album
 from .evaluations import (
-    PAGE,
     REPORT,
     AttackEvaluation,
     EvaluationNames,
@@ -30,6 +29,7 @@ from .evaluations import (
 from .photos import group_values, require_photos
 from .predictions import predicted_arms, store_predictions
 from .records import load_run
+from .workers import this_worker
 
 if TYPE_CHECKING:
     from ..attack.album import AttackAlbum
@@ -37,7 +37,13 @@ if TYPE_CHECKING:
     from ..attack.evaluation import Loader
     from ..attack.plan import AttackPlan
 
-__all__ = ["default_cache", "evaluate_attack_dataset", "plan_attack_dataset"]
+__all__ = [
+    "default_cache",
+    "evaluate_attack_dataset",
+    "plan_attack_dataset",
+    "store_results",
+    "write_page",
+]
 
 _STEPS = 100  # progress counts whole cells; a bar should move within one too
 
@@ -160,6 +166,7 @@ def evaluate_attack_dataset(
         album=album.digest,
         created=report.created,
         seconds=report.seconds,
+        worker=this_worker(),
     )
     _store(dataset, report, stored)
     return report
@@ -230,13 +237,23 @@ def _store(dataset: Any, report: AttackReport, record: AttackEvaluation) -> None
     folder = Path(record.directory)
     folder.mkdir(parents=True, exist_ok=True)
     report.save(folder / REPORT)
-    write_atomically(folder / PAGE, report_html(report).encode(), replace=True)
+    write_page(report, record)
+    store_results(dataset, report, record)
+
+
+def write_page(report: AttackReport, record: AttackEvaluation) -> None:
+    """Writes the page of HTML beside an evaluation's report."""
+    write_atomically(record.page, report_html(report).encode(), replace=True)
+
+
+def store_results(dataset: Any, report: AttackReport, record: AttackEvaluation) -> None:
+    """Writes fields, FiftyOne evaluations and the record, in place of what is there of them."""
     for earlier in list_evaluations(dataset):
         if earlier.evaluation == record.evaluation:
             clear_results(dataset, earlier)
     save_evaluation(dataset, record)
     store_predictions(dataset, report, record.names)
-    save_evaluation(dataset, replace(record, state="complete"))
+    save_evaluation(dataset, replace(record, state="complete", worker=""))
 
 
 def _facts(view: Any, record: Any, protected: Mapping[str, Path]) -> dict[str, Any]:

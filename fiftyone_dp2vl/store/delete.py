@@ -8,7 +8,7 @@ from .files import delete_run_files
 from .plots import delete_plots
 from .records import ProtectionRun, forget_run, load_run
 
-__all__ = ["delete_run"]
+__all__ = ["delete_run", "withdraw_media_field"]
 
 
 def delete_run(dataset: Any, run: str, *, delete_files: bool = True) -> ProtectionRun:
@@ -32,7 +32,7 @@ def delete_run(dataset: Any, run: str, *, delete_files: bool = True) -> Protecti
     if delete_files:
         delete_run_files(record.directory)
     delete_plots(dataset, list(record.brain_keys) or _plots_of(record))
-    _withdraw_media_field(dataset, record.names.path)
+    withdraw_media_field(dataset, record.names.path)
     fields = [field for field in record.fields if dataset.has_sample_field(field)]
     if fields:
         dataset.delete_sample_fields(fields)
@@ -46,7 +46,7 @@ def _plots_of(record: ProtectionRun) -> list[str]:
     return [key for encoder in names.slugs for key in names.brain_keys(encoder)]
 
 
-def _withdraw_media_field(dataset: Any, field: str) -> None:
+def withdraw_media_field(dataset: Any, field: str) -> None:
     """Makes the App forget a media field, before the field itself goes."""
     config = dataset.app_config
     if field in config.media_fields:

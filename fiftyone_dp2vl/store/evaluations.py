@@ -95,6 +95,8 @@ class AttackEvaluation:
         album: digest of the photos and what was said of them
         created: ISO date and time, UTC
         seconds: that it took
+        worker: the process that is storing it, as
+            :func:`~fiftyone_dp2vl.store.workers.this_worker` names it, or ``""``
     """
 
     evaluation: str
@@ -111,6 +113,7 @@ class AttackEvaluation:
     album: str = ""
     created: str = ""
     seconds: float = 0.0
+    worker: str = ""
 
     @property
     def names(self) -> EvaluationNames:

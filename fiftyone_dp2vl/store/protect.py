@@ -22,6 +22,7 @@ from .photos import group_values, require_photos
 from .plots import register_plots
 from .records import ProtectionRun, forget_run, list_runs, next_run_name, now, save_run
 from .settings import Settings, split_settings
+from .workers import this_worker
 
 if TYPE_CHECKING:
     from ..encoders import Encoder
@@ -112,13 +113,16 @@ def protect_dataset(
         group_field=group_field,
         mask_field=mask_field,
         photos=len(items),
-        fields=tuple(names.fields()),
+        # an earlier call's may be more: a complete run that lost files was looked at already
+        fields=_joined(earlier.fields if earlier is not None else (), names.fields()),
+        brain_keys=earlier.brain_keys if earlier is not None else (),
         fingerprints={
             "protection": chosen.protection.fingerprint(),
             "selection": chosen.selection.fingerprint(),
             "output": chosen.output.fingerprint(),
         },
         started=earlier.started if earlier is not None else now(),
+        worker=this_worker(),
     )
     if earlier is None:
         record = save_run(dataset, record)
@@ -139,6 +143,8 @@ def protect_dataset(
             cancel=cancel,
             encoders=models,
         )
+        if earlier is not None:  # only now is it sure that this call is the same run's
+            record = save_run(dataset, record)
         _store_figures(dataset, names, result)
         for name, model in zip(chosen.protection.encoders, models, strict=True):
             _store_embeddings(view, names, name, model, filepath_field, progress, cancel)
@@ -151,7 +157,7 @@ def protect_dataset(
             # a call that was refused, for other settings or because the run is at work in another
             # process, must not change the record that the run began with
             kept = earlier if earlier is not None else record
-            save_run(dataset, kept, state="stopped", error=_sentence(error))
+            save_run(dataset, kept, state="stopped", worker="", error=_sentence(error))
         raise
     record = save_run(
         dataset,
@@ -162,7 +168,8 @@ def protect_dataset(
         targets_sha256=result.manifest.targets_sha256,
         versions={**result.manifest.versions, "fiftyone": version("fiftyone")},
         device=result.manifest.device,
-        brain_keys=tuple(keys),
+        brain_keys=_joined(record.brain_keys, keys),
+        worker="",
         seconds=round(time.monotonic() - began, 3),
     )
     store_separation(dataset, record)
@@ -315,6 +322,10 @@ def _offer_media_field(dataset: Any, field: str) -> None:
     if field not in dataset.app_config.media_fields:
         dataset.app_config.media_fields.append(field)
         dataset.save()
+
+
+def _joined(first: Sequence[str], second: Sequence[str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys((*first, *second)))
 
 
 def _counts(result: RunResult) -> dict[str, int]:

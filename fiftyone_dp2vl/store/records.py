@@ -50,6 +50,8 @@ class ProtectionRun:
         started: ISO date and time, UTC
         seconds: that the last call took
         error: why it stopped, or None
+        worker: the process that is at work on it, as
+            :func:`~fiftyone_dp2vl.store.workers.this_worker` names it, or ``""``
     """
 
     run: str
@@ -73,6 +75,7 @@ class ProtectionRun:
     started: str = ""
     seconds: float = 0.0
     error: str | None = None
+    worker: str = ""
 
     @property
     def names(self) -> RunNames:

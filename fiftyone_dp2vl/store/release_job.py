@@ -21,7 +21,13 @@ from ..runs.manifest import PHOTOS
 from .release_fields import edited
 from .release_formats import check_folder_names, export_options, settle_files
 from .release_plan import ReleasePlan
-from .release_records import ReleaseRecord, begin_release, save_release, save_released_files
+from .release_records import (
+    ReleaseRecord,
+    begin_release,
+    save_release,
+    save_released_files,
+    scratch_dataset,
+)
 from .release_text import TextChoices, aliases_of
 
 __all__ = ["ReleaseJob"]
@@ -94,7 +100,7 @@ class ReleaseJob:
         import fiftyone as fo
 
         made, fields = self.plan.format, self.plan.fields
-        name = f"release-{self._digest('dataset').hex()[:8]}"  # some exporters write it down
+        name = scratch_dataset(self.release)
         if fo.dataset_exists(name):  # a killed release left it
             fo.delete_dataset(name)
         dataset = fo.Dataset(name)

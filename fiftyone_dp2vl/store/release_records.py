@@ -6,6 +6,8 @@ interrupted can be made again to the byte, and nobody else can tell the order of
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 import json
 import secrets
 from dataclasses import asdict, dataclass, replace
@@ -22,6 +24,7 @@ __all__ = [
     "released_files",
     "save_release",
     "save_released_files",
+    "scratch_dataset",
 ]
 
 METHOD = "dp2vl/release"
@@ -54,6 +57,13 @@ class ReleaseRecord:
     fields: tuple[str, ...] = ()
     unprotected: int = 0
     tree_sha256: str = ""
+
+
+def scratch_dataset(record: ReleaseRecord) -> str:
+    """Returns the name of the dataset by way of which a release is exported."""
+    secret = bytes.fromhex(record.secret)
+    # some exporters write it down, so it must tell nothing
+    return f"release-{hmac.new(secret, b'dataset', hashlib.sha256).hexdigest()[:8]}"
 
 
 def list_releases(dataset: Any) -> list[ReleaseRecord]:

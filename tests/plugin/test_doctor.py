@@ -101,3 +101,48 @@ def test_the_operator_says_the_same(server):
     answer = server.post("/operators/execute", json=data).json()
     names = [check["name"] for check in answer["result"]["checks"]]
     assert {"library", "torch", "disk", "FiftyOne", "database server", "plugin"} <= set(names)
+
+
+class TestRepairing:
+    @pytest.fixture
+    def wounded(self, dataset, quick, tmp_path):
+        from fiftyone_dp2vl.store import protect_dataset
+
+        protect_dataset(dataset, "one", output_dir=str(tmp_path / "out"), **quick)
+        Path(dataset.first()["dp2vl_one_path"]).unlink()
+        return dataset
+
+    def test_the_form_says_what_a_repair_would_do(self, form, wounded):
+        assert form("doctor")["repair"]["default"] is False
+        assert "plan" not in form("doctor")
+        shown = form("doctor", {"repair": True})
+        assert shown["plan"]["view"]["label"] == (
+            "A repair does this: 1 photo set back to not protected"
+        )
+        assert wounded.count_values("dp2vl_one_status") == {"protected": 12}
+
+    def test_it_repairs_only_when_asked(self, server, wounded):
+        def execute(**params):
+            data = {
+                "operator_uri": "@dp2vl/fiftyone_dp2vl/doctor",
+                "dataset_name": wounded.name,
+                "params": params,
+            }
+            result = server.post("/operators/execute", json=data).json()["result"]
+            wounded.reload()
+            mine = [c for c in result["checks"] if c["name"] == f"dataset {wounded.name}"]
+            return result["done"], [check["state"] for check in mine]
+
+        assert execute() == ([], ["problem"])
+        assert wounded.count_values("dp2vl_one_status") == {"protected": 12}
+        (done,), states = execute(repair=True)
+        assert done["line"].endswith("are gone; 1 photo set back to not protected")
+        assert states == ["note"]
+        assert wounded.count_values("dp2vl_one_status") == {"protected": 11, "failed": 1}
+        assert execute(repair=True) == ([], ["note"])
+
+    def test_from_python(self, wounded):
+        import fiftyone.operators as foo
+
+        result = foo.get_operator("@dp2vl/fiftyone_dp2vl/doctor")(wounded, repair=True)
+        assert len(result["done"]) == 1

@@ -1,0 +1,216 @@
+"""Evaluations and releases whose records, fields and files were brought apart."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fiftyone_dp2vl.attack.settings import AttackConfig
+from fiftyone_dp2vl.store import (
+    check_datasets,
+    delete_evaluation,
+    evaluate_attack_dataset,
+    export_release,
+    list_releases,
+    load_evaluation,
+    load_report,
+    protect_dataset,
+    repair_datasets,
+)
+from fiftyone_dp2vl.store.release_records import begin_release, save_release, scratch_dataset
+
+pytestmark = pytest.mark.usefixtures("originals_untouched")
+
+
+@pytest.fixture
+def protected(dataset: Any, quick: dict[str, Any], tmp_path: Path) -> Any:
+    # the last photo of each person is asked about, and nobody shares it
+    dataset.select(dataset.values("id")[9:]).tag_samples("query")
+    protect_dataset(dataset, "one", output_dir=str(tmp_path / "run"), **quick)
+    return dataset
+
+
+@pytest.fixture
+def attack(protected: Any, tiny_encoder: str, tmp_path: Path) -> Any:
+    def go() -> Any:
+        return evaluate_attack_dataset(
+            protected,
+            AttackConfig(attackers=(), proxies=(f"proxy:prototype@{tiny_encoder}",)),
+            identity="identity",
+            query="tag:query",
+            run="one",
+            evaluation="first",
+            output_dir=str(tmp_path / "report"),
+            cache=str(tmp_path / "cells"),
+        )
+
+    go()
+    assert found(protected) == []
+    return go
+
+
+def found(dataset: Any) -> list[str]:
+    return [one.finding for one in check_datasets([dataset.name])]
+
+
+def repaired(dataset: Any) -> list[str]:
+    done = repair_datasets([dataset.name])
+    assert repair_datasets([dataset.name]) == []
+    dataset.reload()
+    return done
+
+
+def predictions(dataset: Any) -> list[Any]:
+    dataset.reload()
+    ends = ("truth", "clean", "protected")
+    labels = dataset.values([f"dp2vl_attack_first_{end}.label" for end in ends])
+    keys = [f"dp2vl_attack_first_eval_{arm}" for arm in ("clean", "protected")]
+    return [labels, [dataset.load_evaluation_results(key).metrics() for key in keys]]
+
+
+class TestEvaluations:
+    def test_a_report_that_is_gone_is_made_again_under_its_name(self, protected, attack):
+        record, before = load_evaluation(protected, "first"), load_report(protected, "first")
+        said = predictions(protected)
+        record.report.unlink()
+        (sentence,) = found(protected)
+        assert sentence.startswith("the report of evaluation 'first' cannot be read")
+        (done,) = repaired(protected)
+        assert done.endswith("the evaluation is recorded as unfinished")
+        (left,) = check_datasets([protected.name])
+        assert left.code == "evaluation-unfinished"
+        assert predictions(protected) == said
+        assert attack().rows == before.rows
+        assert predictions(protected) == said
+        assert found(protected) == []
+
+    @pytest.mark.parametrize("gone", ["a field", "an evaluation", "the page"])
+    def test_results_that_are_gone_come_back_from_the_report(self, protected, attack, gone):
+        record, said = load_evaluation(protected, "first"), predictions(protected)
+        if gone == "a field":
+            protected.delete_sample_field("dp2vl_attack_first_protected")
+        elif gone == "an evaluation":
+            protected.delete_evaluation("dp2vl_attack_first_eval_clean")
+        else:
+            page = record.page.read_bytes()
+            record.page.unlink()
+        assert len(found(protected)) == 1
+        repaired(protected)
+        assert found(protected) == []
+        assert predictions(protected) == said
+        assert load_evaluation(protected, "first") == record
+        if gone == "the page":
+            assert record.page.read_bytes() == page
+
+    def test_killed_while_it_stored_results(self, protected, attack, tiny_encoder, tmp_path):
+        said = predictions(protected)
+        delete_evaluation(protected, "first")
+        protected.persistent = True
+        code = """
+import os, signal, sys
+import fiftyone as fo
+from fiftyone_dp2vl.attack.settings import AttackConfig
+from fiftyone_dp2vl.store import attack, evaluate_attack_dataset
+
+honest = attack.store_predictions
+
+def die(*arguments):
+    honest(*arguments)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+attack.store_predictions = die
+evaluate_attack_dataset(
+    fo.load_dataset(sys.argv[1]), AttackConfig(attackers=(), proxies=(sys.argv[2],)),
+    identity="identity", query="tag:query", run="one", evaluation="first",
+    output_dir=sys.argv[3] + "/report", cache=sys.argv[3] + "/cells",
+)
+"""
+        proxy = f"proxy:prototype@{tiny_encoder}"
+        done = subprocess.run(
+            [sys.executable, "-c", code, protected.name, proxy, str(tmp_path)],
+            env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == -signal.SIGKILL, done.stderr[-2000:]
+        protected.reload()
+        assert load_evaluation(protected, "first").state == "writing"
+        assert found(protected) == [
+            "evaluation 'first' was interrupted while its results were stored"
+        ]
+        repaired(protected)
+        assert load_evaluation(protected, "first").state == "complete"
+        assert found(protected) == []
+        assert predictions(protected) == said
+
+    def test_what_a_deleted_record_left(self, protected, attack):
+        protected.set_values("dp2vl_attack_mine_truth", ["a"] * 12)
+        protected.delete_run("dp2vl_attack_first")
+        codes = {one.code: one.mend is not None for one in check_datasets([protected.name])}
+        assert codes == {"predictions-orphaned": True, "field-unknown": False}
+        (done,) = repaired(protected)
+        assert done.endswith("; 3 fields and 2 FiftyOne evaluations removed")
+        assert protected.list_evaluations() == []
+        left = [name for name in protected.get_field_schema() if "attack" in name]
+        assert left == ["dp2vl_attack_mine_truth"]
+        attack()
+        assert load_evaluation(protected, "first").state == "complete"
+
+
+class TestReleases:
+    def release(self, dataset: Any, folder: Path) -> Any:
+        return export_release(dataset, folder, "one", format="directory")
+
+    def test_what_an_interrupted_release_left(self, protected, tmp_path):
+        import fiftyone as fo
+
+        target = tmp_path / "out"
+        record = begin_release(protected, str(target), "one", "directory")
+        workshop = tmp_path / ".out.dp2vl-part"
+        (workshop / "scratch" / "media").mkdir(parents=True)
+        (workshop / "scratch" / "media" / "half.png").write_bytes(b"half")
+        fo.Dataset(scratch_dataset(record))
+        other = tmp_path / ".mine.dp2vl-part"
+        other.mkdir()
+        which = f"the release of run 'one' to {target}"
+        assert found(protected) == [
+            f"{which} was interrupted and left the hidden folder {workshop}",
+            f"{which} was interrupted and left the dataset {scratch_dataset(record)!r}",
+            f"{which} did not come to its end",
+        ]
+        assert len(repaired(protected)) == 2
+        assert not workshop.exists()
+        assert other.exists()
+        assert not fo.dataset_exists(scratch_dataset(record))
+        release = self.release(protected, target)
+        assert release.key == record.key
+        assert found(protected) == []
+
+    def test_a_release_at_work_is_left_alone(self, protected, tmp_path):
+        from fiftyone_dp2vl.runs.lock import locked
+
+        begin_release(protected, str(tmp_path / "out"), "one", "directory")
+        with locked(tmp_path / ".out.dp2vl-part"):
+            assert found(protected) == []
+
+    def test_a_release_that_was_not_recorded_as_complete(self, protected, tmp_path):
+        self.release(protected, tmp_path / "out")
+        (record,) = list_releases(protected)
+        unfinished = {"state": "running", "tree_sha256": ""}
+        save_release(protected, record, **unfinished)
+        assert found(protected)[0].endswith("but it is not recorded as complete")
+        repaired(protected)
+        assert list_releases(protected) == [record]
+        assert found(protected) == []
+
+        save_release(protected, record, **unfinished)
+        next((tmp_path / "out").rglob("*.png")).write_bytes(b"another")
+        (left,) = check_datasets([protected.name])
+        assert (left.code, left.mend) == ("release-interrupted", None)
