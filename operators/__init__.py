@@ -5,6 +5,7 @@ from __future__ import annotations
 from .analyse_run import AnalyseRun
 from .audit_release import AuditRelease
 from .compute_embeddings import ComputeEmbeddings
+from .delete_evaluation import DeleteEvaluation
 from .delete_run import DeleteRun
 from .doctor import Doctor
 from .evaluate_attack import EvaluateAttack
@@ -19,6 +20,7 @@ OPERATORS = (
     ExportRelease,
     AuditRelease,
     DeleteRun,
+    DeleteEvaluation,
     Doctor,
 )
 """Every operator, in the order of ``fiftyone.yml``."""
