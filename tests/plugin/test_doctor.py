@@ -82,6 +82,32 @@ def test_a_machine_without_a_database_server(tmp_path, monkeypatch):
     assert module.has_database()
 
 
+@pytest.mark.parametrize(("extra", "modules"), [("release", ["cryptography"]), ("umap", ["umap"])])
+def test_an_extra_that_is_missing(monkeypatch, extra, modules):
+    import importlib.util
+
+    from fiftyone_dp2vl import doctor as module
+
+    honest = importlib.util.find_spec
+    monkeypatch.setattr(
+        importlib.util, "find_spec", lambda name: None if name in modules else honest(name)
+    )
+    (found,) = [check for check in module._extras() if check.name == f"extra {extra}"]
+    assert found.state == module.NOTE
+    assert found.finding.startswith(f"{modules[0]} not installed: needed for ")
+    assert found.remedy == f"pip install 'fiftyone_dp2vl[{extra}]'"
+
+
+def test_every_extra_is_one_of_the_package():
+    tomllib = pytest.importorskip("tomllib")
+    from fiftyone_dp2vl import doctor as module
+
+    project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]
+    # FiftyOne and its database server have checks of their own; the others are for developers
+    own = {"app", "mongod", "bench", "test"}
+    assert set(module.EXTRAS) == set(project["optional-dependencies"]) - own
+
+
 def test_a_check_that_fails_does_not_hide_the_others(monkeypatch):
     from fiftyone_dp2vl import doctor as module
 
