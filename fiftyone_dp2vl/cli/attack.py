@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import argparse
 import os
-import signal
 import sys
-import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..config import ProtectionConfig
 from ..errors import ConfigError
+from .told import interrupts
 
 if TYPE_CHECKING:
     from ..attack import AttackAlbum
@@ -149,7 +146,7 @@ def run(args: argparse.Namespace) -> int:
     print(plan_attack(albums, config, **call), flush=True)
     if args.plan:
         return 0
-    with _interrupts() as cancel:
+    with interrupts() as cancel:
         report = evaluate_attack(
             albums,
             config,
@@ -235,25 +232,6 @@ def _album(folder: Path, args: argparse.Namespace) -> AttackAlbum:
     except (OSError, ValueError, KeyError) as error:
         raise ConfigError(f"the benchmark cannot be read ({error}): generate it again") from error
     return benchmark_attack_album(benchmark, per_person=args.per_person, others=others)
-
-
-@contextmanager
-def _interrupts() -> Iterator[Callable[[], bool]]:
-    """Turns the first Ctrl-C into a polite stop; the second one stops at once."""
-    stop = threading.Event()
-
-    def polite(number: int, frame: object) -> None:
-        stop.set()
-        signal.signal(signal.SIGINT, before)
-
-    if threading.current_thread() is not threading.main_thread():
-        yield stop.is_set
-        return
-    before = signal.signal(signal.SIGINT, polite)
-    try:
-        yield stop.is_set
-    finally:
-        signal.signal(signal.SIGINT, before)
 
 
 def _show(report: AttackReport) -> None:

@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import argparse
 import math
-import signal
 import statistics
 import sys
-import threading
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..config import BUDGETS, OutputConfig, ProtectionConfig, SelectionConfig
 from ..errors import RunError
+from .told import duration, interrupts, line
 
 if TYPE_CHECKING:
-    from ..runs import PhotoRecord, Progress, RunResult
+    from ..runs import PhotoRecord, RunResult
 
 _SHOWN = 5
 """Failures that are written out; the journal has all of them."""
@@ -103,7 +101,7 @@ def run(args: argparse.Namespace) -> int:
         print(estimate(items, directory, config, selection, output, encoders=encoders))
         if not args.yes and not _confirmed(directory):
             return 0
-    with _interrupts() as cancel, _line() as show:
+    with interrupts() as cancel, line() as show:
         result = protect_photos(
             items,
             directory,
@@ -127,58 +125,6 @@ def _confirmed(directory: Path) -> bool:
     return input(f"write to {directory}? [Y/n] ").strip().lower() in ("", "y", "yes")
 
 
-@contextmanager
-def _interrupts() -> Iterator[Callable[[], bool]]:
-    """Turns the first Ctrl-C into a polite stop; the second one stops at once."""
-    stop = threading.Event()
-
-    def polite(number: int, frame: object) -> None:
-        stop.set()
-        signal.signal(signal.SIGINT, before)
-
-    if threading.current_thread() is not threading.main_thread():
-        yield stop.is_set
-        return
-    before = signal.signal(signal.SIGINT, polite)
-    try:
-        yield stop.is_set
-    finally:
-        signal.signal(signal.SIGINT, before)
-
-
-@contextmanager
-def _line() -> Iterator[Callable[[Progress], None]]:
-    """Keeps one line of progress: rewritten on a terminal, now and then a new one elsewhere."""
-    terminal = sys.stderr.isatty()
-    last = ("", -1)
-
-    def show(progress: Progress) -> None:
-        nonlocal last
-        text = progress.label
-        if progress.eta_seconds is not None and progress.done < progress.total:
-            text += f", {_duration(progress.eta_seconds)} left"
-        if terminal:
-            print(f"\r{text}\x1b[K", end="", file=sys.stderr, flush=True)
-            return
-        tenth = (progress.phase, 10 * progress.done // max(1, progress.total))
-        if tenth != last:
-            last = tenth
-            print(text, file=sys.stderr, flush=True)
-
-    try:
-        yield show
-    finally:
-        if terminal:
-            print(file=sys.stderr)
-
-
-def _duration(seconds: float) -> str:
-    if seconds < 90:
-        return f"{max(1, round(seconds))} s"
-    minutes = round(seconds / 60)
-    return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60} min"
-
-
 def _report(result: RunResult, names: Sequence[str]) -> None:
     """Prints the figures that were measured on the written files."""
     protected, failed = result.with_status("protected"), result.with_status("failed")
@@ -190,7 +136,7 @@ def _report(result: RunResult, names: Sequence[str]) -> None:
     ]
     if protected:
         rows += _figures(protected, names)
-    rows.append(("time", _duration(result.wall_seconds)))
+    rows.append(("time", duration(result.wall_seconds)))
     rows.append(("files", str(result.directory / "photos")))
     width = max(len(name) for name, _ in rows)
     print("\n".join(f"{name:{width}}  {value}" for name, value in rows))
