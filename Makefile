@@ -42,7 +42,8 @@ test: lint
 # The long fault campaign; its figures go to docs/faults.md by hand.
 soak: venv
 	mkdir -p .cache && rm -f .cache/soak.txt
-	DP2VL_SOAK=$(CURDIR)/.cache/soak.txt OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/faults
+	DP2VL_SOAK=$(CURDIR)/.cache/soak.txt OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/faults \
+		tests/attack/test_killed.py
 	cat .cache/soak.txt
 
 # README and docs take their numbers from the cards under docs/results/.

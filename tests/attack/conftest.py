@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,9 @@ import torch
 from PIL import Image
 
 from fiftyone_dp2vl.attack import AlbumPhoto, AttackAlbum, Conversation, FineTuneConfig, Question
+from fiftyone_dp2vl.attack.settings import AttackConfig
+
+sys.path.append(str(Path(__file__).parents[1] / "support"))
 
 transformers = pytest.importorskip("transformers")
 pytest.importorskip("peft")
@@ -31,6 +35,16 @@ QUICK = FineTuneConfig(
     epochs=8, batch_size=6, learning_rate=2e-2, lora_rank=4, lora_alpha=8, precision="fp32"
 )
 """Enough for a tiny model to learn something."""
+
+RECIPE = {
+    "epochs": 4,
+    "batch_size": 6,
+    "learning_rate": 2e-2,
+    "lora_rank": 4,
+    "lora_alpha": 8,
+    "precision": "fp32",
+}
+"""The same for whole evaluations."""
 
 VISION = {
     "hidden_size": 32,
@@ -229,3 +243,26 @@ def asked(album: AttackAlbum) -> list[Question]:
             for s, t in texts.items()
         ]
     return said
+
+
+@pytest.fixture
+def protected(album: AttackAlbum, tmp_path: Path) -> dict[str, Path]:
+    """The shared photos in other people's colours."""
+    folder = tmp_path / "protected"
+    folder.mkdir()
+    files = {}
+    for photo in album.of("share"):
+        pixels = np.asarray(Image.open(photo.path).convert("RGB"))
+        files[photo.key] = folder / photo.path.name
+        Image.fromarray(np.ascontiguousarray(np.roll(pixels, 1, axis=2))).save(files[photo.key])
+    return files
+
+
+@pytest.fixture
+def config(tiny_llava: str, tiny_encoder: str) -> AttackConfig:
+    return AttackConfig(
+        attackers=(tiny_llava,),
+        proxies=(f"proxy:linear@{tiny_encoder}",),
+        finetune=RECIPE,
+        epochs_measured=2,
+    )

@@ -1,7 +1,8 @@
-"""Run by test_evaluate.py: forks an evaluation for each point and kills it there with SIGKILL.
+"""Run by test_killed.py: forks an evaluation for each point and kills it there with SIGKILL.
 
 Reads a JSON job from standard input. Points are ``event:number``; events are optimiser steps and
-the renames by which files become known.
+the renames by which files become known. ``never:0`` kills nothing and counts the events. Each
+point has the job's cache, or with ``apart`` one of its own in it.
 """
 
 from __future__ import annotations
@@ -24,18 +25,21 @@ def main() -> None:
     job = json.load(sys.stdin)
     deaths = []
     for point in job["points"]:
+        cache = Path(job["cache"])
+        if job["apart"]:
+            cache /= point.replace(":", "-")
         pid = os.fork()
         if pid == 0:
-            _run(job, point)
+            _run(job, point, cache)
             os._exit(0)
         status = os.waitpid(pid, 0)[1]
-        cells = Path(job["cache"]) / "cells" / "attack"
+        cells = cache / "cells" / "attack"
         count = len(list(cells.glob("[0-9a-f]*.json"))) if cells.is_dir() else 0
         deaths.append([os.WIFSIGNALED(status), count])
     print(json.dumps(deaths))
 
 
-def _run(job: dict[str, Any], point: str) -> None:
+def _run(job: dict[str, Any], point: str, cache: Path) -> None:
     event, number = point.split(":")
     counts: Counter[str] = Counter()
 
@@ -69,8 +73,9 @@ def _run(job: dict[str, Any], point: str) -> None:
         AttackAlbum(tuple(photos), job["facts"], choices, asked),
         AttackConfig.from_dict(job["config"]),
         protected={key: Path(path) for key, path in job["protected"].items()},
-        cache=Path(job["cache"]),
+        cache=cache,
     )
+    Path(job["cache"], "counts.json").write_text(json.dumps(counts))
 
 
 def _before(happens: Callable[[str], None], name: str, honest: Callable[..., Any]) -> Any:

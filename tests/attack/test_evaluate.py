@@ -3,16 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
-from PIL import Image
 
 from fiftyone_dp2vl.attack import AttackAlbum
 from fiftyone_dp2vl.attack.evaluate import AttackProgress, evaluate_attack
@@ -22,44 +17,11 @@ from fiftyone_dp2vl.config import ProtectionConfig
 from fiftyone_dp2vl.errors import Cancelled, ConfigError
 from fiftyone_dp2vl.measure.report import AttackReport
 
-HERE = Path(__file__).parent
-RECIPE = {
-    "epochs": 4,
-    "batch_size": 6,
-    "learning_rate": 2e-2,
-    "lora_rank": 4,
-    "lora_alpha": 8,
-    "precision": "fp32",
-}
-
 
 def figures(report: AttackReport) -> list[Any]:
     """What must be the same again: rows, arms and answers."""
     data = json.loads(report.to_json())
     return [data["rows"], data["arms"], data["answers"]]
-
-
-@pytest.fixture
-def protected(album: AttackAlbum, tmp_path: Path) -> dict[str, Path]:
-    """The shared photos in other people's colours."""
-    folder = tmp_path / "protected"
-    folder.mkdir()
-    files = {}
-    for photo in album.of("share"):
-        pixels = np.asarray(Image.open(photo.path).convert("RGB"))
-        files[photo.key] = folder / photo.path.name
-        Image.fromarray(np.ascontiguousarray(np.roll(pixels, 1, axis=2))).save(files[photo.key])
-    return files
-
-
-@pytest.fixture
-def config(tiny_llava: str, tiny_encoder: str) -> AttackConfig:
-    return AttackConfig(
-        attackers=(tiny_llava,),
-        proxies=(f"proxy:linear@{tiny_encoder}",),
-        finetune=RECIPE,
-        epochs_measured=2,
-    )
 
 
 def test_quick_evaluation(
@@ -159,40 +121,6 @@ def test_cancelling_keeps_finished_cells(
     after = {path.name: path.stat().st_mtime_ns for path in cells.iterdir()}
     assert len(after) == 7
     assert after.items() >= finished.items()
-
-
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
-def test_killed_anywhere_the_figures_are_the_same(
-    album: AttackAlbum, protected: dict[str, Path], config: AttackConfig, tmp_path: Path
-) -> None:
-    unbroken = evaluate_attack(album, config, protected=protected, cache=tmp_path / "unbroken")
-    job = {
-        "photos": [[p.key, str(p.path), p.person, p.role] for p in album.photos],
-        "described": [[p.scenario, p.affiliation, list(p.descriptions)] for p in album.photos],
-        "facts": album.facts,
-        "choices": album.choices,
-        "questions": album.questions,
-        "protected": {key: str(path) for key, path in protected.items()},
-        "config": config.to_dict(),
-        "cache": str(tmp_path / "killed"),
-        # in a fine-tuning, and at a rename that would make a cell known
-        "points": ["step:3", "step:9", "replace:5", "replace:9"],
-    }
-    done = subprocess.run(
-        [sys.executable, str(HERE / "killed_attacks.py")],
-        input=json.dumps(job),
-        env={**os.environ, "PYTHONPATH": str(HERE.parents[1]), "OMP_NUM_THREADS": "1"},
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    deaths = json.loads(done.stdout.splitlines()[-1])
-    assert [killed for killed, _ in deaths] == [True] * 4
-    counts = [cells for _, cells in deaths]
-    assert counts == sorted(counts)
-    assert counts[0] < counts[-1] < 7
-    resumed = evaluate_attack(album, config, protected=protected, cache=tmp_path / "killed")
-    assert figures(resumed) == figures(unbroken)
 
 
 def test_several_albums_and_a_held_out_attacker(

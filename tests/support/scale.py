@@ -5,7 +5,15 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-__all__ = ["DEATHS_OF_PROTECT", "DEATHS_OF_RELEASE", "FILES", "SEEDS", "SOAK", "tell"]
+__all__ = [
+    "DEATHS_OF_ATTACK",
+    "DEATHS_OF_PROTECT",
+    "DEATHS_OF_RELEASE",
+    "FILES",
+    "SEEDS",
+    "SOAK",
+    "tell",
+]
 
 SOAK = os.environ.get("DP2VL_SOAK")
 """The file that figures are written to, or None in ``make test``."""
@@ -13,6 +21,9 @@ SOAK = os.environ.get("DP2VL_SOAK")
 SEEDS = (1, 2, 3) if SOAK else (1,)
 DEATHS_OF_PROTECT = 20 if SOAK else 4
 DEATHS_OF_RELEASE = 20 if SOAK else 5
+DEATHS_OF_ATTACK = 20
+"""In ``make soak`` alone; four in a row are in ``make test``."""
+
 FILES = 5000 if SOAK else 400
 """Mutated files a format and seed."""
 
