@@ -1,9 +1,10 @@
-"""Writes docs/images/panel-*.png: every panel, light and dark, at two widths.
+"""Writes docs/images: every panel, light and dark, at two widths, and a report card.
 
     python tests/panels/screenshots.py [FOLDER]
 
-The pictures show the tests' small world: drawn people, a short protection, and an evaluation
-whose figures are made up and say so.
+The pictures show six drawn people, a protection with the defaults and a real evaluation of it with
+the model in the package. The evaluation takes a quarter of an hour; what it measured is kept in
+.cache/screenshots.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 _SETTLED = 4000  # ms: thumbnails fade in, and nothing tells when they have
 _TALL = 1500  # px: a report is read downwards
 WIDTHS = {1280: 900, 1920: 1080}
+ARMS = ("controls", "ratio", "post-processing", "a2", "a4", "a6-lora", "a8", "a10")
 
 
 def main() -> None:
@@ -28,15 +30,70 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="dp2vl-shots-") as scratch:
         _own_environment(Path(scratch))
         from app_page import chromium, serving
-        from panel_report import store_evaluation
         from panel_world import make_dataset
 
-        dataset = make_dataset(Path(scratch), "people", people=6, steps=20)
-        store_evaluation(dataset, Path(scratch), "eval1")
+        dataset = make_dataset(Path(scratch), "people", people=6, steps=60)
+        _hide_paths(dataset)
+        page = _evaluate(dataset, Path(scratch))
+        with chromium() as browser:
+            _shoot_report(browser, page, target / "report-card.png")
         for width, height in WIDTHS.items():
             for light in (False, True):
                 with serving() as (address, _), chromium() as browser:
                     _shoot(browser, address, dataset, target, width, height, light)
+
+
+def _hide_paths(dataset: Any) -> None:
+    """Folds the sidebar, where each sample's path would be read."""
+    import fiftyone as fo
+
+    groups = fo.DatasetAppConfig.default_sidebar_groups(dataset)
+    for group in groups:
+        group.expanded = group.name in ("tags", "labels")
+    dataset.app_config.sidebar_groups = groups
+    dataset.save()
+
+
+def _evaluate(dataset: Any, scratch: Path) -> Path:
+    """Attacks a protection of all shared photos; returns the report's page."""
+    from fiftyone_dp2vl.attack.benchmark import QUESTIONS
+    from fiftyone_dp2vl.attack.settings import AttackConfig
+    from fiftyone_dp2vl.benchmark import SCENARIOS
+    from fiftyone_dp2vl.measure.report_html import report_html
+    from fiftyone_dp2vl.store import evaluate_attack_dataset, protect_dataset
+
+    protect_dataset(
+        dataset.match_tags("share"),
+        "whole",
+        output_dir=str(scratch / "whole"),
+        group_field="identity",
+    )
+    report = evaluate_attack_dataset(
+        dataset,
+        AttackConfig(arms=ARMS, epochs_measured=2),
+        identity="identity",
+        evaluation="embedded_vlm",
+        run="whole",
+        affiliation="fact",
+        scenario="scenario",
+        description="descriptions",
+        query="tag:query",
+        questions=QUESTIONS,
+        distractors={s.name: [a.phrase for a in s.affiliations] for s in SCENARIOS.values()},
+        output_dir=str(scratch / "report"),
+        cache=str(REPOSITORY / ".cache/screenshots"),
+        progress=lambda told: print(told, end="\r"),
+    )
+    page = scratch / "report.html"
+    page.write_text(report_html(report), encoding="utf-8")
+    return page
+
+
+def _shoot_report(browser: Any, page: Path, target: Path) -> None:
+    tab = browser.new_page(viewport={"width": 1100, "height": 1250})
+    tab.goto(page.as_uri())
+    tab.screenshot(path=target)
+    tab.close()
 
 
 def _own_environment(scratch: Path) -> None:
