@@ -11,7 +11,7 @@ import fiftyone.operators.types as types
 
 from fiftyone_dp2vl.errors import DP2VLError
 from fiftyone_dp2vl.store.records import list_runs
-from fiftyone_dp2vl.store.release_records import list_releases
+from fiftyone_dp2vl.store.release.records import list_releases
 
 from .forms import choices, said, tell_problem
 from .streaming import stream

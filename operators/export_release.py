@@ -14,7 +14,7 @@ from fiftyone_dp2vl.errors import ConfigError, DP2VLError
 from fiftyone_dp2vl.release import read_passphrase
 from fiftyone_dp2vl.store.photos import view_problem
 from fiftyone_dp2vl.store.records import list_runs
-from fiftyone_dp2vl.store.release_records import list_releases
+from fiftyone_dp2vl.store.release.records import list_releases
 
 from .export_release_form import (
     add_inputs,

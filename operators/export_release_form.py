@@ -12,15 +12,15 @@ from fiftyone_dp2vl.errors import ConfigError, DP2VLError
 from fiftyone_dp2vl.release import KINDS
 from fiftyone_dp2vl.store.photos import GROUP_KINDS, field_problem
 from fiftyone_dp2vl.store.records import list_runs
-from fiftyone_dp2vl.store.release_fields import release_fields
-from fiftyone_dp2vl.store.release_formats import FORMATS
-from fiftyone_dp2vl.store.release_plan import (
+from fiftyone_dp2vl.store.release.fields import release_fields
+from fiftyone_dp2vl.store.release.formats import FORMATS
+from fiftyone_dp2vl.store.release.plan import (
     ReleasePlan,
     plan_release,
     settle_unprotected,
     target_problem,
 )
-from fiftyone_dp2vl.store.release_text import TextChoices, TextListing
+from fiftyone_dp2vl.store.release.text import TextChoices, TextListing
 
 from .forms import choices, fields_of, said
 

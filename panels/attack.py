@@ -21,8 +21,8 @@ from fiftyone_dp2vl.measure.report_words import (
     verdict_sentences,
 )
 from fiftyone_dp2vl.store.evaluations import AttackEvaluation, list_evaluations
-from fiftyone_dp2vl.store.panel_photo import thumbnail
-from fiftyone_dp2vl.store.panel_report import answer_photos, read_report
+from fiftyone_dp2vl.store.panels.photo import thumbnail
+from fiftyone_dp2vl.store.panels.report import answer_photos, read_report
 from fiftyone_dp2vl.store.pending import pending_work
 from fiftyone_dp2vl.store.records import list_runs
 

@@ -8,7 +8,7 @@ from fiftyone_dp2vl.measure.cards import Row
 from fiftyone_dp2vl.measure.report import Arm, AttackReport
 from fiftyone_dp2vl.measure.report_views import Lens, heat_map, ladder, ratio_curve
 from fiftyone_dp2vl.measure.report_words import ASK_WORDS, arm_words, percent, share
-from fiftyone_dp2vl.store.panel_report import leak_rows
+from fiftyone_dp2vl.store.panels.report import leak_rows
 
 __all__ = ["Plot", "heat_plot", "ladder_plot", "leak_key", "leak_plot", "ratio_plot"]
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from fiftyone_dp2vl.store.panel_points import PlotPoints
+from fiftyone_dp2vl.store.panels.points import PlotPoints
 
 from .cluster_table import DASH
 

@@ -11,7 +11,7 @@ import fiftyone.operators.types as types
 import fiftyone.server.view as fosv
 
 from fiftyone_dp2vl.store.names import encoder_slugs
-from fiftyone_dp2vl.store.panel_points import (
+from fiftyone_dp2vl.store.panels.points import (
     SHOWN,
     PlotPoints,
     colour_fields,

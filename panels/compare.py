@@ -9,7 +9,7 @@ import fiftyone.operators.types as types
 
 from fiftyone_dp2vl.errors import PhotoError
 from fiftyone_dp2vl.store.names import encoder_slugs
-from fiftyone_dp2vl.store.panel_photo import (
+from fiftyone_dp2vl.store.panels.photo import (
     GRADE_RULE,
     PhotoFigures,
     amplified,

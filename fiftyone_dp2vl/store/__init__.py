@@ -28,11 +28,11 @@ if TYPE_CHECKING:
         list_runs as list_runs,
         load_run as load_run,
     )
-    from .release import Release as Release, export_release as export_release
-    from .release_audit import audit_release as audit_release
-    from .release_plan import ReleasePlan as ReleasePlan, plan_release as plan_release
-    from .release_records import list_releases as list_releases
-    from .repair import (
+    from .release.audit import audit_release as audit_release
+    from .release.export import Release as Release, export_release as export_release
+    from .release.plan import ReleasePlan as ReleasePlan, plan_release as plan_release
+    from .release.records import list_releases as list_releases
+    from .repair.datasets import (
         check_datasets as check_datasets,
         repair_datasets as repair_datasets,
     )
@@ -41,26 +41,26 @@ _HOMES = {
     "AttackEvaluation": "evaluations",
     "Embedded": "embeddings",
     "ProtectionRun": "records",
-    "Release": "release",
-    "ReleasePlan": "release_plan",
+    "Release": "release.export",
+    "ReleasePlan": "release.plan",
     "attack_album": "albums",
-    "audit_release": "release_audit",
+    "audit_release": "release.audit",
     "benchmark_dataset": "benchmark",
-    "check_datasets": "repair",
+    "check_datasets": "repair.datasets",
     "compute_embeddings": "embeddings",
     "delete_evaluation": "evaluations",
     "delete_run": "delete",
     "evaluate_attack_dataset": "attack",
-    "export_release": "release",
+    "export_release": "release.export",
     "list_evaluations": "evaluations",
-    "list_releases": "release_records",
+    "list_releases": "release.records",
     "list_runs": "records",
     "load_evaluation": "evaluations",
     "load_report": "evaluations",
     "load_run": "records",
-    "plan_release": "release_plan",
+    "plan_release": "release.plan",
     "protect_dataset": "protect",
-    "repair_datasets": "repair",
+    "repair_datasets": "repair.datasets",
 }
 
 __all__ = list(_HOMES)

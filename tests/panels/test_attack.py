@@ -11,7 +11,7 @@ from fiftyone_dp2vl.measure.report_html import report_html
 from fiftyone_dp2vl.measure.report_views import Lens, dozen, heat_map, ladder, ratio_curve
 from fiftyone_dp2vl.measure.report_words import LIMITS, percent, verdict_sentences
 from fiftyone_dp2vl.store.evaluations import list_evaluations
-from fiftyone_dp2vl.store.panel_report import leak_rows, read_report
+from fiftyone_dp2vl.store.panels.report import leak_rows, read_report
 
 
 @pytest.fixture

@@ -190,7 +190,7 @@ def test_choices_survive_and_what_is_gone_falls_back(open_panel):
 def test_many_photos_are_sampled_for_display_and_it_says_so(open_panel, monkeypatch):
     from collections import OrderedDict
 
-    from fiftyone_dp2vl.store import panel_points
+    from fiftyone_dp2vl.store.panels import points as panel_points
 
     monkeypatch.setattr(panel_points, "SHOWN", 10)
     monkeypatch.setattr(panel_points, "_plots", OrderedDict())

@@ -14,7 +14,7 @@ from PIL import Image
 
 from fiftyone_dp2vl.media import read_photo
 from fiftyone_dp2vl.store import load_run
-from fiftyone_dp2vl.store.panel_photo import load_pair, visible_quality
+from fiftyone_dp2vl.store.panels.photo import load_pair, visible_quality
 
 
 @pytest.fixture

@@ -23,10 +23,10 @@ from fiftyone_dp2vl.store import (
     list_releases,
     plan_release,
     protect_dataset,
-    release_job,
 )
 from fiftyone_dp2vl.store.records import load_run, save_run
-from fiftyone_dp2vl.store.release_records import released_files, save_release
+from fiftyone_dp2vl.store.release import job as release_job
+from fiftyone_dp2vl.store.release.records import released_files, save_release
 
 PEOPLE = ("ada", "bob", "cy")
 PASSPHRASE = "correct horse battery"

@@ -23,7 +23,7 @@ from fiftyone_dp2vl.store import (
     protect_dataset,
     repair_datasets,
 )
-from fiftyone_dp2vl.store.release_records import begin_release, save_release, scratch_dataset
+from fiftyone_dp2vl.store.release.records import begin_release, save_release, scratch_dataset
 
 pytestmark = pytest.mark.usefixtures("originals_untouched")
 

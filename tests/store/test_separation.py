@@ -10,7 +10,7 @@ from fiftyone_dp2vl.errors import RunError
 from fiftyone_dp2vl.store import delete_run, protect_dataset
 from fiftyone_dp2vl.store.analysis import analyse_run
 from fiftyone_dp2vl.store.held_out import probe_people
-from fiftyone_dp2vl.store.panel_points import colour_fields, load_points, plot_methods
+from fiftyone_dp2vl.store.panels.points import colour_fields, load_points, plot_methods
 from fiftyone_dp2vl.store.projection import has_umap
 from fiftyone_dp2vl.store.separation import FIGURES, load_separation, measure_separation
 
@@ -165,7 +165,7 @@ def test_points_are_those_of_the_stored_plots(dataset, record):
 
 
 def test_many_points_are_sampled_for_display_always_the_same(dataset, record, monkeypatch):
-    from fiftyone_dp2vl.store import panel_points
+    from fiftyone_dp2vl.store.panels import points as panel_points
 
     monkeypatch.setattr(panel_points, "SHOWN", 5)
     monkeypatch.setattr(panel_points, "_plots", type(panel_points._plots)())

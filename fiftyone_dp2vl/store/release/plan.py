@@ -8,16 +8,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..errors import ConfigError, DP2VLError, RunError
-from ..media import check_output_folder
-from ..release import TextScanner
-from ..release.staging import refuse_existing
-from .photos import require_photos
-from .records import ProtectionRun
-from .release_audit import all_photos, finished_run, identities_of
-from .release_fields import require_fields
-from .release_formats import ReleaseFormat, format_problem, get_format
-from .release_text import SENTENCE, TextListing, list_words
+from ...errors import ConfigError, DP2VLError, RunError
+from ...media import check_output_folder
+from ...release import TextScanner
+from ...release.staging import refuse_existing
+from ..photos import require_photos
+from ..records import ProtectionRun
+from .audit import all_photos, finished_run, identities_of
+from .fields import require_fields
+from .formats import ReleaseFormat, format_problem, get_format
+from .text import SENTENCE, TextListing, list_words
 
 __all__ = [
     "UNPROTECTED",
@@ -68,7 +68,7 @@ def plan_release(
     Args:
         view: a FiftyOne dataset or view
         run: the protection run, default the newest complete one
-        format: see :data:`fiftyone_dp2vl.store.release_formats.FORMATS`
+        format: see :data:`fiftyone_dp2vl.store.release.formats.FORMATS`
         fields: the fields that go with the photos
         identity_field: names the people, default the run's groups
 

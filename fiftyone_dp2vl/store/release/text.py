@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ..errors import ConfigError, RunError
-from ..release import KINDS, TextScanner
-from .release_fields import texts_of
+from ...errors import ConfigError, RunError
+from ...release import KINDS, TextScanner
+from .fields import texts_of
 
 __all__ = ["ACTIONS", "SENTENCE", "TextChoices", "TextListing", "aliases_of", "list_words"]
 

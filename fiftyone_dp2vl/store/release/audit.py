@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import RunError
-from ..release import AuditReport, PrivatePhoto, PrivateSet, audit_release as audit_folder
-from ..runs import Cosines, Progress
-from .photos import GROUP_KINDS, field_problem, group_values
-from .records import ProtectionRun, list_runs, load_run
+from ...errors import RunError
+from ...release import AuditReport, PrivatePhoto, PrivateSet, audit_release as audit_folder
+from ...runs import Cosines, Progress
+from ..photos import GROUP_KINDS, field_problem, group_values
+from ..records import ProtectionRun, list_runs, load_run
 
 if TYPE_CHECKING:
-    from ..encoders import Encoder
+    from ...encoders import Encoder
 
 __all__ = ["all_photos", "audit_release", "finished_run", "identities_of", "private_set"]
 
@@ -58,8 +58,8 @@ def audit_release(
     dataset = dataset._root_dataset
     record = finished_run(dataset, run)
     if surrogates is None:
-        from ..encoders import load_encoder
-        from .embeddings import default_device
+        from ...encoders import load_encoder
+        from ..embeddings import default_device
 
         device = device or default_device()
         surrogates = [load_encoder(n, device=device) for n in record.protection.encoders]

@@ -6,17 +6,17 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from ..errors import Cancelled, ConfigError, DP2VLError
-from ..runs import Progress
-from .check_evaluations import check_evaluation
-from .check_orphans import check_dataset_orphans, check_folder_orphans
-from .check_releases import check_release
-from .check_runs import check_run, photos_of
+from ...errors import Cancelled, ConfigError, DP2VLError
+from ...runs import Progress
+from ..evaluations import list_evaluations
+from ..names import PREFIX
+from ..records import list_runs
+from ..release.records import list_releases
 from .disagreements import Disagreement, Tick
-from .evaluations import list_evaluations
-from .names import PREFIX
-from .records import list_runs
-from .release_records import list_releases
+from .evaluations import check_evaluation
+from .orphans import check_dataset_orphans, check_folder_orphans
+from .releases import check_release
+from .runs import check_run, photos_of
 
 __all__ = ["check_datasets", "repair_datasets"]
 

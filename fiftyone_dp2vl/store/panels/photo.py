@@ -15,11 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from ..errors import PhotoError
-from ..media import read_photo
-from .analysis import names_with
-from .records import ProtectionRun
-from .separation import load_separation
+from ...errors import PhotoError
+from ...media import read_photo
+from ..analysis import names_with
+from ..records import ProtectionRun
+from ..separation import load_separation
 
 __all__ = [
     "GRADE_RULE",

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ..errors import ConfigError, RunError
+from ...errors import ConfigError, RunError
 
 __all__ = ["FORMATS", "ReleaseFormat", "format_problem", "get_format", "settle_files"]
 

@@ -10,10 +10,10 @@ import stat
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..errors import RunError
-from ..runs.lock import LOCK
-from ..runs.manifest import JOURNAL, MANIFEST, Manifest
-from ..runs.names import checked_path
+from ...errors import RunError
+from ...runs.lock import LOCK
+from ...runs.manifest import JOURNAL, MANIFEST, Manifest
+from ...runs.names import checked_path
 
 __all__ = ["FolderState", "Told", "leftovers", "set_aside", "sha256_of", "state_of_file"]
 

@@ -8,20 +8,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..errors import ConfigError, RunError
-from ..media.atomic import write_atomically
-from ..release import AuditReport
-from ..release.passphrase import check_passphrase
-from ..release.restoration import SUFFIX
-from ..release.staging import staged
-from ..runs import Progress
-from .release_audit import audit_release, private_set
-from .release_job import ReleaseJob
-from .release_plan import check_target, plan_release, settle_unprotected
-from .release_text import TextChoices, TextListing
+from ...errors import ConfigError, RunError
+from ...media.atomic import write_atomically
+from ...release import AuditReport
+from ...release.passphrase import check_passphrase
+from ...release.restoration import SUFFIX
+from ...release.staging import staged
+from ...runs import Progress
+from .audit import audit_release, private_set
+from .job import ReleaseJob
+from .plan import check_target, plan_release, settle_unprotected
+from .text import TextChoices, TextListing
 
 if TYPE_CHECKING:
-    from ..encoders import Encoder
+    from ...encoders import Encoder
 
 __all__ = ["Release", "export_release"]
 

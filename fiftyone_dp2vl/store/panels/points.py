@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .analysis import names_with
-from .photos import field_kind
-from .projection import METHODS, plot_keys
-from .records import ProtectionRun
-from .separation import READING
+from ..analysis import names_with
+from ..photos import field_kind
+from ..projection import METHODS, plot_keys
+from ..records import ProtectionRun
+from ..separation import READING
 
 __all__ = ["SHOWN", "PlotPoints", "colour_fields", "field_values", "load_points", "plot_methods"]
 

@@ -8,14 +8,14 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from ..errors import DP2VLError
-from ..release import AuditReport
-from ..release.staging import clear_workshop, workshop_of
-from ..release.tree import list_folder, tree_sha256
+from ...errors import DP2VLError
+from ...release import AuditReport
+from ...release.staging import clear_workshop, workshop_of
+from ...release.tree import list_folder, tree_sha256
+from ..release.records import ReleaseRecord, save_release, scratch_dataset
+from ..workers import is_held
 from .disagreements import Disagreement
-from .release_records import ReleaseRecord, save_release, scratch_dataset
-from .run_files import sha256_of
-from .workers import is_held
+from .files import sha256_of
 
 __all__ = ["check_release"]
 

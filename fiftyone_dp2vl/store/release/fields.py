@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-from ..errors import ConfigError
-from .names import PREFIX
-from .photos import field_kind
+from ...errors import ConfigError
+from ..names import PREFIX
+from ..photos import field_kind
 
 __all__ = ["edited", "release_fields", "require_fields", "texts_of"]
 

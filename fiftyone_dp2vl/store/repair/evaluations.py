@@ -7,12 +7,12 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from ..measure.cards import CardError
-from ..measure.report import AttackReport
-from .attack import store_results, write_page
+from ...measure.cards import CardError
+from ...measure.report import AttackReport
+from ..attack import store_results, write_page
+from ..evaluations import AttackEvaluation, save_evaluation
+from ..workers import is_working, this_worker
 from .disagreements import Disagreement
-from .evaluations import AttackEvaluation, save_evaluation
-from .workers import is_working, this_worker
 
 __all__ = ["check_evaluation"]
 

@@ -9,12 +9,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from ..runs.lock import locked
+from ...runs.lock import locked
+from ..records import ProtectionRun, load_run, save_run
+from ..release.audit import all_photos
+from ..workers import is_held, is_working
 from .disagreements import Disagreement, Tick, counted
-from .records import ProtectionRun, load_run, save_run
-from .release_audit import all_photos
-from .run_files import FolderState, leftovers, set_aside, state_of_file
-from .workers import is_held, is_working
+from .files import FolderState, leftovers, set_aside, state_of_file
 
 __all__ = ["check_run", "photos_of"]
 

@@ -6,10 +6,10 @@ import threading
 from collections import OrderedDict
 from typing import Any
 
-from ..measure.report import AttackReport
-from ..measure.report_checks import GROUPS
-from ..measure.report_views import Lens
-from .evaluations import AttackEvaluation
+from ...measure.report import AttackReport
+from ...measure.report_checks import GROUPS
+from ...measure.report_views import Lens
+from ..evaluations import AttackEvaluation
 
 __all__ = ["answer_photos", "leak_rows", "read_report"]
 

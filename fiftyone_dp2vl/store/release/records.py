@@ -13,8 +13,8 @@ import secrets
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from .names import PREFIX
-from .records import now
+from ..names import PREFIX
+from ..records import now
 
 __all__ = [
     "METHOD",

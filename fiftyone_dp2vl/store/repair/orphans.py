@@ -8,15 +8,15 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from ..errors import ConfigError
-from ..runs.manifest import MANIFEST, PHOTOS
-from .delete import withdraw_media_field
+from ...errors import ConfigError
+from ...runs.manifest import MANIFEST, PHOTOS
+from ..delete import withdraw_media_field
+from ..evaluations import ARMS, REPORT, AttackEvaluation, EvaluationNames
+from ..names import PREFIX
+from ..photos import field_kind
+from ..plots import delete_plots
+from ..records import ProtectionRun
 from .disagreements import Disagreement, counted
-from .evaluations import ARMS, REPORT, AttackEvaluation, EvaluationNames
-from .names import PREFIX
-from .photos import field_kind
-from .plots import delete_plots
-from .records import ProtectionRun
 
 __all__ = ["check_dataset_orphans", "check_folder_orphans"]
 

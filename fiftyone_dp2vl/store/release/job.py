@@ -10,25 +10,25 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from ..config import OutputConfig
-from ..errors import DP2VLError, RunError
-from ..media import SUFFIXES, probe_photo, read_photo, write_photo
-from ..release import AuditReport, PrivateSet, SidecarWriter, TextScanner
-from ..release.containers import strip
-from ..release.steps import Steps
-from ..runs import Progress
-from ..runs.manifest import PHOTOS
-from .release_fields import edited
-from .release_formats import check_folder_names, export_options, settle_files
-from .release_plan import ReleasePlan
-from .release_records import (
+from ...config import OutputConfig
+from ...errors import DP2VLError, RunError
+from ...media import SUFFIXES, probe_photo, read_photo, write_photo
+from ...release import AuditReport, PrivateSet, SidecarWriter, TextScanner
+from ...release.containers import strip
+from ...release.steps import Steps
+from ...runs import Progress
+from ...runs.manifest import PHOTOS
+from .fields import edited
+from .formats import check_folder_names, export_options, settle_files
+from .plan import ReleasePlan
+from .records import (
     ReleaseRecord,
     begin_release,
     save_release,
     save_released_files,
     scratch_dataset,
 )
-from .release_text import TextChoices, aliases_of
+from .text import TextChoices, aliases_of
 
 __all__ = ["ReleaseJob"]
 

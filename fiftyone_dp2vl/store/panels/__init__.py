@@ -1,0 +1,1 @@
+"""What the panels show, read from fields, runs and reports."""

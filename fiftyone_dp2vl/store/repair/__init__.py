@@ -1,0 +1,1 @@
+"""Where datasets and the disk disagree, and making them agree again."""
