@@ -15,6 +15,7 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from .attack.evaluate import evaluate_attack as evaluate_attack
+    from .attack.plan import plan_attack as plan_attack
     from .attack.registry import (
         list_attackers as list_attackers,
         load_attacker as load_attacker,
@@ -69,6 +70,7 @@ _ROOMS = {
     "list_strategies": "protection",
     "load_attacker": "attack.registry",
     "load_encoder": "encoders",
+    "plan_attack": "attack.plan",
     "protect": "protection",
     "protect_dataset": "store",
     "protect_photos": "runs",
