@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -152,7 +153,12 @@ def _wrap(model: nn.Module, names: list[str], config: FineTuneConfig) -> Any:
         target_modules=names,
         bias="none",
     )
-    return get_peft_model(model, lora)
+    with warnings.catch_warnings():
+        # peft asks for it by a name that transformers is about to drop
+        warnings.filterwarnings(
+            "ignore", message=".*is_gradient_checkpointing", category=FutureWarning
+        )
+        return get_peft_model(model, lora)
 
 
 def linear_layers(model: nn.Module, part: str) -> list[str]:

@@ -3,7 +3,7 @@
     python tests/panels/screenshots.py [FOLDER]
 
 The pictures show six drawn people, a protection with the defaults and a real evaluation of it with
-the model in the package. The evaluation takes a quarter of an hour; what it measured is kept in
+the model in the package. The evaluation takes some ten minutes; what it measured is kept in
 .cache/screenshots.
 """
 
@@ -21,7 +21,11 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 _SETTLED = 4000  # ms: thumbnails fade in, and nothing tells when they have
 _TALL = 1500  # px: a report is read downwards
 WIDTHS = {1280: 900, 1920: 1080}
-ARMS = ("controls", "ratio", "post-processing", "a2", "a4", "a6-lora", "a8", "a10")
+ARMS = (
+    *("blurred-faces", "ratio-photos-25", "ratio-photos-50", "ratio-photos-75"),
+    *("after-jpeg-75", "after-half-size-and-back", "after-crop-to-80-of-each-side"),
+    *("a2", "a4", "a10"),
+)
 
 
 def main() -> None:
