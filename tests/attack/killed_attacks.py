@@ -21,6 +21,9 @@ from fiftyone_dp2vl.attack import AlbumPhoto, AttackAlbum, finetune
 from fiftyone_dp2vl.attack.evaluate import evaluate_attack
 from fiftyone_dp2vl.attack.settings import AttackConfig
 
+sys.path.append(str(Path(__file__).resolve().parents[1] / "support"))
+from dying import before
+
 
 def main() -> None:
     job = json.load(sys.stdin)
@@ -49,7 +52,7 @@ def _run(job: dict[str, Any], point: str, cache: Path) -> None:
         if (name, counts[name]) == (event, int(number)):
             os.kill(os.getpid(), signal.SIGKILL)
 
-    os.replace = _before(happens, "replace", os.replace)
+    os.replace = before(happens, "replace", os.replace)
     if hasattr(pathlib, "_NormalAccessor"):  # Python 3.10 keeps functions of its own
         pathlib._NormalAccessor.replace = staticmethod(os.replace)
     train = finetune.train
@@ -79,14 +82,6 @@ def _run(job: dict[str, Any], point: str, cache: Path) -> None:
         cache=cache,
     )
     Path(job["cache"], "counts.json").write_text(json.dumps(counts))
-
-
-def _before(happens: Callable[[str], None], name: str, honest: Callable[..., Any]) -> Any:
-    def call(*arguments: Any, **keywords: Any) -> Any:
-        happens(name)
-        return honest(*arguments, **keywords)
-
-    return call
 
 
 if __name__ == "__main__":

@@ -29,6 +29,9 @@ from fiftyone_dp2vl.release.steps import Steps
 from fiftyone_dp2vl.runs import runner
 from fiftyone_dp2vl.store import export_release, protect_dataset
 
+sys.path.append(str(Path(__file__).resolve().parents[1] / "support"))
+from dying import before
+
 OS_EVENTS = ("fsync", "rename", "replace", "link", "unlink", "mkdir")
 SETTINGS = {"steps": 3, "lanes": 4, "transforms": []}
 
@@ -97,27 +100,19 @@ def _child(job: str, folder: Path, encoder: str, point: str) -> str:
 
 def _watch(happens: Callable[[str], None]) -> None:
     for name in OS_EVENTS:
-        setattr(os, name, _before(happens, name, getattr(os, name)))
-    Steps.at = _before(happens, "step", Steps.at)  # type: ignore[method-assign]
+        setattr(os, name, before(happens, name, getattr(os, name)))
+    Steps.at = before(happens, "step", Steps.at)  # type: ignore[method-assign]
     engine = runner.protect
 
     def stepped(*arguments: Any, on_step: Callable[[int, int], None], **keywords: Any) -> Any:
-        return engine(*arguments, on_step=_before(happens, "step", on_step), **keywords)
+        return engine(*arguments, on_step=before(happens, "step", on_step), **keywords)
 
     runner.protect = stepped
 
     # every command to the database goes through this one method of a connection
-    pool.Connection.command = _before(  # type: ignore[method-assign]
+    pool.Connection.command = before(  # type: ignore[method-assign]
         happens, "database", pool.Connection.command
     )
-
-
-def _before(happens: Callable[[str], None], name: str, honest: Callable[..., Any]) -> Any:
-    def call(*arguments: Any, **keywords: Any) -> Any:
-        happens(name)
-        return honest(*arguments, **keywords)
-
-    return call
 
 
 if __name__ == "__main__":

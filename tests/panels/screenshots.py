@@ -63,7 +63,6 @@ def _evaluate(dataset: Any, scratch: Path) -> Path:
     from fiftyone_dp2vl.attack.benchmark import QUESTIONS
     from fiftyone_dp2vl.attack.settings import AttackConfig
     from fiftyone_dp2vl.benchmark import SCENARIOS
-    from fiftyone_dp2vl.measure.report_html import report_html
     from fiftyone_dp2vl.store import evaluate_attack_dataset, protect_dataset
 
     protect_dataset(
@@ -72,7 +71,7 @@ def _evaluate(dataset: Any, scratch: Path) -> Path:
         output_dir=str(scratch / "whole"),
         group_field="identity",
     )
-    report = evaluate_attack_dataset(
+    evaluate_attack_dataset(
         dataset,
         AttackConfig(arms=ARMS, epochs_measured=2),
         identity="identity",
@@ -88,9 +87,7 @@ def _evaluate(dataset: Any, scratch: Path) -> Path:
         cache=str(REPOSITORY / ".cache/screenshots"),
         progress=lambda told: print(told, end="\r"),
     )
-    page = scratch / "report.html"
-    page.write_text(report_html(report), encoding="utf-8")
-    return page
+    return scratch / "report" / "report.html"
 
 
 def _shoot_report(browser: Any, page: Path, target: Path) -> None:

@@ -22,6 +22,9 @@ from fiftyone_dp2vl.config import OutputConfig, SelectionConfig
 from fiftyone_dp2vl.protection import statistics
 from fiftyone_dp2vl.runs import protect_photos, runner
 
+sys.path.append(str(Path(__file__).resolve().parents[1] / "support"))
+from dying import before
+
 
 def main() -> None:
     originals, runs, *points = sys.argv[1:]
@@ -46,7 +49,7 @@ def _run(originals: Path, directory: Path, point: str) -> None:
             os.kill(os.getpid(), signal.SIGKILL)
 
     for name in ("fsync", "replace", "link", "unlink"):
-        setattr(os, name, _before(happens, name, getattr(os, name)))
+        setattr(os, name, before(happens, name, getattr(os, name)))
     engine = runner.protect
     log = os.open(directory.with_suffix(".log"), os.O_WRONLY | os.O_CREAT | os.O_APPEND)
 
@@ -70,14 +73,6 @@ def _run(originals: Path, directory: Path, point: str) -> None:
         workers=2,
     )
     directory.with_suffix(".counts").write_text(json.dumps(counts))
-
-
-def _before(happens: Callable[[str], None], name: str, honest: Callable[..., Any]) -> Any:
-    def call(*arguments: Any, **keywords: Any) -> Any:
-        happens(name)
-        return honest(*arguments, **keywords)
-
-    return call
 
 
 if __name__ == "__main__":
