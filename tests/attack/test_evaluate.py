@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from reports import figures
 
 from fiftyone_dp2vl.attack import AttackAlbum
 from fiftyone_dp2vl.attack.evaluate import AttackProgress, evaluate_attack
@@ -16,12 +17,6 @@ from fiftyone_dp2vl.attack.settings import AttackConfig
 from fiftyone_dp2vl.config import ProtectionConfig
 from fiftyone_dp2vl.errors import Cancelled, ConfigError
 from fiftyone_dp2vl.measure.report import AttackReport
-
-
-def figures(report: AttackReport) -> list[Any]:
-    """What must be the same again: rows, arms and answers."""
-    data = json.loads(report.to_json())
-    return [data["rows"], data["arms"], data["answers"]]
 
 
 def test_quick_evaluation(

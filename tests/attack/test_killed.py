@@ -8,9 +8,9 @@ import random
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
+from reports import figures
 from scale import DEATHS_OF_ATTACK, SEEDS, SOAK, tell
 
 from fiftyone_dp2vl.attack import AttackAlbum
@@ -21,12 +21,6 @@ from fiftyone_dp2vl.measure.report import AttackReport
 HERE = Path(__file__).parent
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
-
-
-def figures(report: AttackReport) -> list[Any]:
-    """What must be the same again: rows, arms and answers."""
-    data = json.loads(report.to_json())
-    return [data["rows"], data["arms"], data["answers"]]
 
 
 class World:
