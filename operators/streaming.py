@@ -21,6 +21,7 @@ Phases = dict[str, tuple[float, float]]
 _ENGINE = threading.Lock()
 
 _SECONDS_BETWEEN_REPORTS = 0.5
+_SECONDS_BETWEEN_LOOKS = 2.0
 
 
 def stream(
@@ -28,7 +29,8 @@ def stream(
 ) -> Generator[Any, None, T]:
     """Runs ``work(report, cancel)`` and yields its progress as messages for the App.
 
-    A delegated operation reports to the database instead. When the App's request ends early, as
+    A delegated operation reports to the database instead, and is cancelled when it is marked as
+    failed there (``fiftyone delegated fail ID``) or deleted. When the App's request ends early, as
     when its page is closed, the work is cancelled.
 
     Args:
@@ -44,8 +46,31 @@ def stream(
     if ctx.delegated:
         with _ENGINE:
             report = _throttled(lambda p: ctx.set_progress(**_shown(p, phases)))
-            return work(report, lambda: False)
+            return work(report, _withdrawn(ctx))
     return (yield from _stream_from_thread(ctx, work, phases))
+
+
+def _withdrawn(ctx: foo.ExecutionContext) -> Cancel:
+    """Returns a question whether somebody has marked a delegated operation as failed."""
+    from fiftyone.operators.delegated import DelegatedOperationService
+    from fiftyone.operators.executor import ExecutionRunState
+
+    # FiftyOne's own set_progress finds the operation by it
+    operation = ctx._delegated_operation_id
+    service = DelegatedOperationService()
+    looked, answer = time.monotonic(), False
+
+    def cancel() -> bool:
+        nonlocal looked, answer
+        if not answer and time.monotonic() - looked >= _SECONDS_BETWEEN_LOOKS:
+            looked = time.monotonic()
+            try:
+                answer = service.get(operation).run_state == ExecutionRunState.FAILED
+            except ValueError:  # it was deleted
+                answer = True
+        return answer
+
+    return cancel
 
 
 def _stream_from_thread(

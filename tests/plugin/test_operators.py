@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -206,3 +207,29 @@ class TestDelegated:
         (done,) = service.list_operations(dataset_name=dataset.name)
         assert done.run_state == "failed"
         assert "the view is empty" in str(done.result.error)
+
+    @pytest.mark.parametrize("how", ["set_failed", "delete_operation"])
+    def test_a_withdrawn_operation_stops_and_can_go_on(self, dataset, fast, monkeypatch, how):
+        from fiftyone.operators.delegated import DelegatedOperationService
+
+        operator = foo.get_operator(URI + "protect")
+        streaming = sys.modules[type(operator).__module__.replace("protect", "streaming")]
+        monkeypatch.setattr(streaming, "_SECONDS_BETWEEN_LOOKS", 0)
+        operator(dataset, "later", delegate=True, **fast)
+        service = DelegatedOperationService()
+        (queued,) = service.list_operations(dataset_name=dataset.name)
+        told = streaming._shown
+
+        def withdraw(progress, phases):
+            if progress.phase == "protect":
+                getattr(service, how)(queued.id)
+            return told(progress, phases)
+
+        monkeypatch.setattr(streaming, "_shown", withdraw)
+        service.execute_queued_operations(limit=1)
+        dataset.reload()
+        assert load_run(dataset, "later").state == "stopped"
+        monkeypatch.setattr(streaming, "_shown", told)
+        operator(dataset, "later", **fast)
+        dataset.reload()
+        assert load_run(dataset, "later").state == "complete"
