@@ -42,3 +42,18 @@ def test_the_core_works_without_fiftyone_and_open_clip():
         "print(all((r.delta.abs() * 255).round().max() <= 8 for r in found), len(found))\n"
     )
     assert found.stdout.strip() == "True 4", found.stderr
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="limits the size of files")
+def test_a_full_disk_ends_the_command_in_one_sentence(tmp_path):
+    import resource
+
+    def limited():
+        resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
+
+    command = [sys.executable, "-m", "fiftyone_dp2vl", "benchmark", tmp_path / "b", "--people", "2"]
+    done = subprocess.run(command, preexec_fn=limited, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    (line,) = done.stderr.strip().splitlines()
+    assert "cannot be written" in line
+    assert "give the same command again" in line

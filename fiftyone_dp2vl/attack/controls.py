@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import io
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -12,6 +12,7 @@ import numpy as np
 
 from ..measure.cells import code_digest, fingerprint
 from ..measure.features import Change, read_rgb
+from ..media.atomic import write_atomically
 from .album import AlbumPhoto
 from .tool import sha
 
@@ -50,10 +51,10 @@ def changed_photos(
             cancel()
         path = place / f"{index:05d}.png"
         if not path.is_file():
-            temporary = path.with_suffix(f".{os.getpid()}")
+            file = io.BytesIO()
             picture = Image.fromarray(change(read_rgb(photo.path), photo.key))
-            picture.save(temporary, format="PNG", compress_level=1)
-            temporary.replace(path)
+            picture.save(file, format="PNG", compress_level=1)
+            write_atomically(path, file.getvalue(), replace=True)
         made.append(replace(photo, path=path))
     return made
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ..config import ProtectionConfig
+from ..errors import RunError
 from ..measure.cards import Row
 from ..measure.environment import environment
 from ..measure.report import AttackReport
@@ -90,6 +91,7 @@ def evaluate_attack(
     Raises:
         ConfigError: if the albums, the protected files and the configuration do not fit
         ModelNotFoundError: if an attacker or encoder is not here
+        RunError: if the disk refuses; finished cells are kept
         Cancelled: if ``cancel`` said so; finished cells are kept
     """
     config = config or AttackConfig()
@@ -104,7 +106,14 @@ def evaluate_attack(
         cancel=cancel,
     )
     began = time.monotonic()
-    results = _measure_all(evaluation, progress)
+    try:
+        results = _measure_all(evaluation, progress)
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise RunError(
+            f"{error.filename or cache} cannot be read or written ({reason}): mend that and start "
+            "the same evaluation again; finished cells are kept"
+        ) from error
     arms = _shown_arms(evaluation)
     rows = _rows(evaluation, results, arms)
     main = config.everyone[0]

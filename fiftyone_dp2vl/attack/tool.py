@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING
 from ..config import OutputConfig, ProtectionConfig, SelectionConfig
 from ..errors import RunError
 from ..measure.cells import code_digest, fingerprint
+from ..media.atomic import write_atomically
 
 if TYPE_CHECKING:
     from ..runs import Progress
@@ -124,12 +124,6 @@ def run_tool(
             for record in result.records
             if record.path is not None
         }
-        _write(done, made)
+        write_atomically(done, json.dumps(made).encode(), replace=True)
     files: Mapping[str, str] = json.loads(done.read_text(encoding="utf-8"))
     return {key: run / name for key, name in files.items()}
-
-
-def _write(path: Path, data: Mapping[str, str]) -> None:
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    temporary.write_text(json.dumps(data), encoding="utf-8")
-    temporary.replace(path)

@@ -6,6 +6,7 @@ import argparse
 import importlib
 import sys
 from collections.abc import Sequence
+from errno import EACCES, EDQUOT, EFBIG, ENOSPC, EPERM, EROFS
 
 from ..errors import Cancelled, DP2VLError
 
@@ -25,6 +26,9 @@ COMMANDS: dict[str, str] = {
     "doctor": "say what is missing or wrong and how to mend it",
 }
 """Sub-command -> help; each is a module here with ``configure(parser)`` and ``run(args)``."""
+
+_REFUSED = frozenset({EACCES, EDQUOT, EFBIG, ENOSPC, EPERM, EROFS})
+"""What a disk says that is full or may not be written to."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -52,6 +56,16 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 130
     except DP2VLError as error:
         print(f"dp2vl: {error}", file=sys.stderr)
+        return 1
+    except OSError as error:
+        if error.errno not in _REFUSED:
+            raise
+        reason = (error.strerror or "").lower()
+        print(
+            f"dp2vl: {error.filename or 'a file'} cannot be written ({reason}): mend that and give "
+            "the same command again",
+            file=sys.stderr,
+        )
         return 1
     except KeyboardInterrupt:
         print("dp2vl: stopped; what was finished is kept", file=sys.stderr)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import math
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
 from ..errors import DP2VLError
+from ..media.atomic import write_atomically
 from .intervals import Interval
 
 __all__ = ["FORMAT", "UNITS", "CardError", "ResultCard", "Row"]
@@ -131,9 +131,7 @@ class ResultCard:
         """Writes ``folder/NAME.json``, whole or not at all, and returns its path."""
         folder.mkdir(parents=True, exist_ok=True)
         path = folder / f"{self.name}.json"
-        temporary = path.with_name(f".{path.name}.{os.getpid()}")
-        temporary.write_text(self.to_json(), encoding="utf-8")
-        temporary.replace(path)
+        write_atomically(path, self.to_json().encode(), replace=True)
         return path
 
     @classmethod

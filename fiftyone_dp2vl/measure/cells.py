@@ -5,11 +5,12 @@ from __future__ import annotations
 import ast
 import hashlib
 import json
-import os
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
+
+from ..media.atomic import write_atomically
 
 __all__ = ["CellCache", "code_digest", "fingerprint"]
 
@@ -105,6 +106,4 @@ class CellCache:
         text = json.dumps(
             {"spec": spec, "seconds": round(seconds, 3), "result": result}, allow_nan=False
         )
-        temporary = path.with_name(f".{path.name}.{os.getpid()}")
-        temporary.write_text(text, encoding="utf-8")
-        temporary.replace(path)
+        write_atomically(path, text.encode(), replace=True)

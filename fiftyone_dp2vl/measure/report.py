@@ -22,12 +22,12 @@ bear on a figure is left out. All of them are shares in [0, 1].
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ..media.atomic import write_atomically
 from .cards import CardError, Row, row_from_json
 from .report_checks import check_answer, check_arm, check_report, exactly
 
@@ -200,9 +200,7 @@ class AttackReport:
     def save(self, path: Path) -> Path:
         """Writes the report, whole or not at all."""
         path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_name(f".{path.name}.{os.getpid()}")
-        temporary.write_text(self.to_json(), encoding="utf-8")
-        temporary.replace(path)
+        write_atomically(path, self.to_json().encode(), replace=True)
         return path
 
     @classmethod

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import io
 import json
-import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +13,7 @@ from ..config import OutputConfig, ProtectionConfig, SelectionConfig
 from ..errors import ConfigError, RunError
 from ..measure.cells import code_digest, fingerprint
 from ..measure.features import Change, PhotoFeatures, embed_files
+from ..media.atomic import write_atomically
 from .albums import Album, Shot, benchmark_album, folder_album
 from .options import Options
 
@@ -176,7 +177,7 @@ class Workshop:
                 }
                 for record in result.records
             }
-            _write(done, records)
+            write_atomically(done, json.dumps(records).encode(), replace=True)
         return [_made(shot, json.loads(done.read_text(encoding="utf-8"))) for shot in shots]
 
     def _show(self, progress: Progress) -> None:
@@ -207,11 +208,10 @@ class Workshop:
         for index, shot in enumerate(shots):
             path = folder / f"{index:05d}.png"
             if not path.is_file():
-                temporary = path.with_suffix(f".{os.getpid()}")
-                Image.fromarray(change(read_rgb(shot.path), shot.key)).save(
-                    temporary, format="PNG", compress_level=1
-                )
-                temporary.replace(path)
+                picture = Image.fromarray(change(read_rgb(shot.path), shot.key))
+                file = io.BytesIO()
+                picture.save(file, format="PNG", compress_level=1)
+                write_atomically(path, file.getvalue(), replace=True)
             paths.append(path)
         return paths
 
@@ -227,12 +227,6 @@ def _sha(path: Path) -> str:
     import hashlib
 
     return hashlib.sha256(path.read_bytes()).hexdigest()[:16]
-
-
-def _write(path: Path, data: Mapping[str, Any]) -> None:
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    temporary.write_text(json.dumps(data), encoding="utf-8")
-    temporary.replace(path)
 
 
 def _made(shot: Shot, records: Mapping[str, Mapping[str, Any]]) -> Made:

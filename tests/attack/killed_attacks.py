@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import os
-import pathlib
 import signal
 import sys
 from collections import Counter
@@ -53,8 +52,6 @@ def _run(job: dict[str, Any], point: str, cache: Path) -> None:
             os.kill(os.getpid(), signal.SIGKILL)
 
     os.replace = before(happens, "replace", os.replace)
-    if hasattr(pathlib, "_NormalAccessor"):  # Python 3.10 keeps functions of its own
-        pathlib._NormalAccessor.replace = staticmethod(os.replace)
     train = finetune.train
 
     def counted(*arguments: Any, on_step: Callable[[float], None], **keywords: Any) -> Any:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import random
+import resource
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -16,6 +18,7 @@ from scale import DEATHS_OF_ATTACK, SEEDS, SOAK, tell
 from fiftyone_dp2vl.attack import AttackAlbum
 from fiftyone_dp2vl.attack.evaluate import evaluate_attack
 from fiftyone_dp2vl.attack.settings import AttackConfig
+from fiftyone_dp2vl.errors import RunError
 from fiftyone_dp2vl.measure.report import AttackReport
 
 HERE = Path(__file__).parent
@@ -77,6 +80,20 @@ def test_killed_again_and_again_the_figures_are_the_same(world: World) -> None:
     counts = [cells for _, cells in deaths]
     assert counts == sorted(counts)
     assert counts[0] < counts[-1] < 7
+    assert figures(world.evaluate(world.folder)) == world.unbroken
+
+
+def test_a_full_disk_is_answered_with_a_sentence_and_a_rerun_goes_on(world: World) -> None:
+    limit, most = resource.getrlimit(resource.RLIMIT_FSIZE)
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    try:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (4000, most))
+        with pytest.raises(RunError, match="finished cells are kept"):
+            world.evaluate(world.folder)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (limit, most))
+        signal.signal(signal.SIGXFSZ, handler)
+    assert list(world.folder.rglob(".dp2vl-*")) == []
     assert figures(world.evaluate(world.folder)) == world.unbroken
 
 

@@ -178,9 +178,11 @@ def killed_while_protecting(world: World, points_wanted: int, seed: int) -> int:
     return len(killed)
 
 
-def killed_while_releasing(world: World, points_wanted: int, seed: int) -> int:
-    """Kills releases of a protected dataset; returns at how many points."""
-    import fiftyone as fo
+def protected_copies(world: World) -> Callable[[str], Any]:
+    """Protects a dataset; returns a function that makes a point's copy of it."""
+    import campaign
+
+    from fiftyone_dp2vl.store.records import save_run
 
     first = world.dataset("never:0")
     world.campaign("protect", ["never:0"])
@@ -188,16 +190,19 @@ def killed_while_releasing(world: World, points_wanted: int, seed: int) -> int:
     record = load_run(first, "one")
 
     def copy(point: str) -> Any:
-        import campaign
-
-        from fiftyone_dp2vl.store.records import save_run
-
         dataset = first.clone(campaign.dataset_name(world.folder, point), persistent=True)
         save_run(dataset, record)
         world.datasets.append(dataset)
         return dataset
 
-    killed = deaths(world, "release", points_wanted, seed, copy)
+    return copy
+
+
+def killed_while_releasing(world: World, points_wanted: int, seed: int) -> int:
+    """Kills releases of a protected dataset; returns at how many points."""
+    import fiftyone as fo
+
+    killed = deaths(world, "release", points_wanted, seed, protected_copies(world))
     for point, dataset in killed.items():
         place = world.folder / point.replace(":", "-")
         visible = (
@@ -240,6 +245,18 @@ def test_a_full_disk_stops_the_run_and_a_rerun_goes_on(world):
     assert load_run(full, "one").state == "stopped"
     whole = tree(world.folder / "never-0" / "run")
     assert world.finish("protect", "full:2000", full) == whole
+
+
+def test_a_full_disk_leaves_no_half_release(world):
+    full = protected_copies(world)("full:2000")
+    status, said = world.campaign("release", ["full:2000"])["full:2000"]
+    assert status == 0
+    assert said
+    assert "\n" not in said
+    place = world.folder / "full-2000"
+    assert not place.exists() or list(place.iterdir()) == []
+    made = world.finish("release", "full:2000", full)
+    assert len([name for name in made if name.endswith(".png")]) == PHOTOS
 
 
 @pytest.fixture
