@@ -9,7 +9,7 @@ import fiftyone.operators.types as types
 
 from fiftyone_dp2vl.store.evaluations import AttackEvaluation, list_evaluations
 
-from .forms import choices, tell_problem
+from .forms import chosen_record
 
 
 class DeleteEvaluation(foo.Operator):
@@ -38,21 +38,9 @@ class DeleteEvaluation(foo.Operator):
             ),
         )
         records = {record.evaluation: record for record in list_evaluations(ctx.dataset)}
-        none = None if records else "this dataset has no evaluation of an attack"
-        if tell_problem(inputs, "evaluations", none):
-            return form
-        inputs.str(
-            "evaluation",
-            default=next(iter(records)),
-            required=True,
-            label="Evaluation",
-            view=choices(records),
-        )
-        name = ctx.params.get("evaluation", next(iter(records)))
-        record = records.get(name)
+        none = "this dataset has no evaluation of an attack"
+        record = chosen_record(inputs, ctx.params, "evaluation", records, none)
         if record is None:
-            known = ", ".join(records)
-            tell_problem(inputs, "evaluation", f"no evaluation {name!r}: there are {known}")
             return form
         inputs.bool(
             "delete_files",

@@ -9,7 +9,7 @@ import fiftyone.operators.types as types
 
 from fiftyone_dp2vl.store.records import ProtectionRun, list_runs
 
-from .forms import choices, tell_problem
+from .forms import chosen_record
 
 
 class DeleteRun(foo.Operator):
@@ -36,13 +36,9 @@ class DeleteRun(foo.Operator):
             view=types.PromptView(label="Delete a protection run", submit_button_label="Delete"),
         )
         runs = {record.run: record for record in list_runs(ctx.dataset)}
-        if tell_problem(inputs, "runs", None if runs else "this dataset has no protection run"):
-            return form
-        inputs.str("run", default=next(iter(runs)), required=True, label="Run", view=choices(runs))
-        record = runs.get(ctx.params.get("run", next(iter(runs))))
+        none = "this dataset has no protection run"
+        record = chosen_record(inputs, ctx.params, "run", runs, none)
         if record is None:
-            name = ctx.params.get("run")
-            tell_problem(inputs, "run", f"no run {name!r}: the runs are {', '.join(runs)}")
             return form
         inputs.bool(
             "delete_files",

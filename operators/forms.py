@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import fiftyone.operators.types as types
 
 from fiftyone_dp2vl.store.photos import field_kind
 
-__all__ = ["choices", "encoder_problem", "fields_of", "said", "tell_problem", "unset_to_none"]
+__all__ = [
+    "choices",
+    "chosen_record",
+    "encoder_problem",
+    "fields_of",
+    "said",
+    "tell_problem",
+    "unset_to_none",
+]
+
+T = TypeVar("T")
 
 
 def tell_problem(
@@ -51,6 +61,31 @@ def choices(values: Iterable[str], *, own: bool = False) -> types.AutocompleteVi
     for value in values:
         view.add_choice(value, label=value)
     return view
+
+
+def chosen_record(
+    inputs: types.Object, params: dict[str, Any], name: str, records: Mapping[str, T], none: str
+) -> T | None:
+    """Adds the choice of a record to a form.
+
+    Args:
+        inputs: the form
+        params: what the form holds
+        name: of the input, what a record is called
+        records: by name
+        none: one sentence for a dataset without any
+
+    Returns:
+        the chosen one, by default the first; None after the form was told why there is none
+    """
+    if tell_problem(inputs, name, None if records else none):
+        return None
+    first = next(iter(records))
+    inputs.str(name, default=first, required=True, label=name.capitalize(), view=choices(records))
+    chosen = params.get(name, first)
+    if chosen not in records:
+        tell_problem(inputs, name, f"no {name} {chosen!r}: there are {', '.join(records)}")
+    return records.get(chosen)
 
 
 def fields_of(view: Any, kinds: tuple[str, ...]) -> list[str]:

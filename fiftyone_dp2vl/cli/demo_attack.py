@@ -36,15 +36,14 @@ def attack(
         epochs: of fine-tuning, None for the attacker's own
         progress: called while it goes on
     """
-    from ..attack.benchmark import QUESTIONS
     from ..attack.settings import AttackConfig
-    from ..benchmark import SCENARIOS
     from ..store import (
         delete_evaluation,
         evaluate_attack_dataset,
         list_evaluations,
         load_report,
     )
+    from ..store.benchmark import attack_fields
 
     config = AttackConfig(
         proxies=(), arms=("quick",), finetune={} if epochs is None else {"epochs": epochs}
@@ -58,15 +57,9 @@ def attack(
     report = evaluate_attack_dataset(
         dataset,
         config,
-        identity="identity",
         evaluation=EVALUATION,
         run=record.run,
-        affiliation="fact",
-        scenario="scenario",
-        description="descriptions",
-        query="tag:query",
-        questions=QUESTIONS,
-        distractors={s.name: [a.phrase for a in s.affiliations] for s in SCENARIOS.values()},
+        **attack_fields(),
         output_dir=str(directory / "report"),
         cache=str(directory / "cells"),
         progress=progress,

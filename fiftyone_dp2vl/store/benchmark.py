@@ -9,7 +9,7 @@ from ..errors import ConfigError
 if TYPE_CHECKING:
     from ..benchmark import Benchmark, PhotoRecord
 
-__all__ = ["benchmark_dataset"]
+__all__ = ["attack_fields", "benchmark_dataset"]
 
 
 def benchmark_dataset(benchmark: Benchmark, name: str, *, overwrite: bool = False) -> Any:
@@ -55,6 +55,25 @@ def benchmark_dataset(benchmark: Benchmark, name: str, *, overwrite: bool = Fals
     )
     dataset.save()
     return dataset
+
+
+def attack_fields() -> dict[str, Any]:
+    """Returns what :func:`.attack.evaluate_attack_dataset` is told of such a dataset."""
+    from ..attack.benchmark import QUESTIONS
+    from ..benchmark import SCENARIOS
+
+    return {
+        "identity": "identity",
+        "affiliation": "fact",
+        "scenario": "scenario",
+        "description": "descriptions",
+        "query": "tag:query",
+        "questions": QUESTIONS,
+        "distractors": {
+            scenario.name: [affiliation.phrase for affiliation in scenario.affiliations]
+            for scenario in SCENARIOS.values()
+        },
+    }
 
 
 def _phrase(photo: PhotoRecord) -> str | None:

@@ -60,10 +60,9 @@ def _hide_paths(dataset: Any) -> None:
 
 def _evaluate(dataset: Any, scratch: Path) -> Path:
     """Attacks a protection of all shared photos; returns the report's page."""
-    from fiftyone_dp2vl.attack.benchmark import QUESTIONS
     from fiftyone_dp2vl.attack.settings import AttackConfig
-    from fiftyone_dp2vl.benchmark import SCENARIOS
     from fiftyone_dp2vl.store import evaluate_attack_dataset, protect_dataset
+    from fiftyone_dp2vl.store.benchmark import attack_fields
 
     protect_dataset(
         dataset.match_tags("share"),
@@ -74,15 +73,9 @@ def _evaluate(dataset: Any, scratch: Path) -> Path:
     evaluate_attack_dataset(
         dataset,
         AttackConfig(arms=ARMS, epochs_measured=2),
-        identity="identity",
         evaluation="embedded_vlm",
         run="whole",
-        affiliation="fact",
-        scenario="scenario",
-        description="descriptions",
-        query="tag:query",
-        questions=QUESTIONS,
-        distractors={s.name: [a.phrase for a in s.affiliations] for s in SCENARIOS.values()},
+        **attack_fields(),
         output_dir=str(scratch / "report"),
         cache=str(REPOSITORY / ".cache/screenshots"),
         progress=lambda told: print(told, end="\r"),
