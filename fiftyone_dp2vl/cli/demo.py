@@ -75,6 +75,7 @@ def _own_environment(root: Path) -> None:
     os.environ.setdefault("FIFTYONE_DATABASE_VALIDATION", "false")
     os.environ.setdefault("FIFTYONE_DO_NOT_TRACK", "true")
     os.environ.setdefault("FIFTYONE_SHOW_PROGRESS_BARS", "false")
+    os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")  # of weights that load in a blink
     os.environ.setdefault("FIFTYONE_PLUGINS_CACHE_ENABLED", "true")
     folder = plugin_folder()
     if "FIFTYONE_PLUGINS_DIR" not in os.environ and folder is not None:
