@@ -126,11 +126,21 @@ class Workshop:
         config: ProtectionConfig,
         selection: SelectionConfig | None = None,
         output: OutputConfig | None = None,
+        *,
+        people_known: bool = True,
     ) -> list[Made]:
         """Returns the shots as they would be shared, protected by the package's own runner.
 
         The folder is kept and shared by all studies that ask for the same one; the runner makes
         an unfinished one whole.
+
+        Args:
+            shots: clean photos
+            config: how they are moved
+            selection: which of them; by default all
+            output: how they are written
+            people_known: whether the run is told who is on each photo; where it is not, strategies
+                that need people use clusters of embeddings
 
         Raises:
             RunError: if a photo could not be protected
@@ -140,7 +150,7 @@ class Workshop:
         selection, output = selection or SelectionConfig(), output or OutputConfig()
         encoders = [self.encoder(name) for name in config.encoders]
         spec = {
-            "photos": [[shot.key, shot.person, _sha(shot.path)] for shot in shots],
+            "photos": [[s.key, s.person if people_known else None, _sha(s.path)] for s in shots],
             "config": config.to_dict(),
             "selection": selection.to_dict(),
             "output": output.to_dict(),
@@ -152,7 +162,7 @@ class Workshop:
         done = folder.with_suffix(".json")
         if not done.is_file():
             result = protect_photos(
-                [PhotoItem(shot.key, shot.path, shot.person) for shot in shots],
+                [PhotoItem(s.key, s.path, s.person if people_known else None) for s in shots],
                 folder,
                 config,
                 selection,

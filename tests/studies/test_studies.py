@@ -128,6 +128,7 @@ def test_protection_study_on_toy_people(protection):
     assert {row.conditions["trained_on"] for row in controls} == {
         "clean",
         "protected",
+        "protected, people unknown",
         "random signs",
         "JPEG 75",
     }
@@ -143,6 +144,17 @@ def test_protection_study_on_toy_people(protection):
     # nothing of the machine gets into a card
     assert str(options.cache) not in card.to_json()
     assert "hf:" not in card.to_json()
+
+
+def test_the_arm_of_unknown_people_is_protected_without_groups(protection):
+    _, options = protection
+    from fiftyone_dp2vl.runs.manifest import ItemList
+
+    folders = [path for path in (options.cache / "protected").iterdir() if path.is_dir()]
+    groups = [{group for _, group in ItemList.load(folder).selected} for folder in folders]
+    # the same album with its people, at two seeds, and without them
+    assert sorted(map(len, groups)) == [1, 4, 4]
+    assert {None} in groups
 
 
 def test_the_random_sign_control_uses_the_whole_budget(protection):
