@@ -164,7 +164,7 @@ def _ratios() -> Iterable[ArmOption]:
                 f"ratio-{of}-{percent}",
                 arm,
                 _ratio(percent / 100, of == "people"),
-                frozenset({"protected"}),
+                frozenset({"protected", "all protected"}),
             )
 
 
@@ -192,12 +192,12 @@ def list_arms() -> dict[str, ArmOption]:
     return {option.id: option for option in options}
 
 
-ALWAYS = ("none", "clean", "random-signs", "protected")
+ALWAYS = ("none", "clean", "random-signs", "jpeg", "blurred-faces", "protected")
 """Measured whatever else is: without these controls no figure can be read."""
 
 PRESETS: dict[str, str] = {
-    "quick": "no fine-tuning, clean, random signs, protected",
-    "controls": "all controls",
+    "quick": "the usual controls and the protected photos, nothing else",
+    "controls": "further controls: pixelated faces, noise as strong as the protection",
     "ratio": "25, 50 and 75 % of each person's photos, and of the people",
     "post-processing": "what editors and platforms do to protected photos",
     "adaptive": "attackers who know of the protection",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -14,7 +14,7 @@ from ..config import ProtectionConfig
 from ..errors import RunError
 from ..measure.cards import Row
 from ..measure.environment import environment
-from ..measure.report import AttackReport
+from ..measure.report import Arm, AttackReport
 from .album import AttackAlbum
 from .arms import list_arms
 from .evaluation import CellOf, Evaluation, Loader, without_folders
@@ -127,7 +127,7 @@ def evaluate_attack(
         album=_album_facts(evaluation, source),
         protection=_protection_facts(evaluation, facts),
         arms=[
-            judged(option.arm, rows)
+            judged(_worded(option.arm, evaluation), rows)
             for option in arms
             if any(row.conditions.get("arm") == option.arm.name for row in rows)
         ],
@@ -242,6 +242,19 @@ def _shown_arms(evaluation: Evaluation) -> list[ArmOption]:
         for option in list_arms().values()
         if option.id in measured or (option.derived in models and option in evaluation.options)
     ]
+
+
+def _worded(arm: Arm, evaluation: Evaluation) -> Arm:
+    """Returns an arm that says how much was protected, where that is not all."""
+    clean = sum(bench.left_clean for bench in evaluation.benches)
+    if arm.name != "protected" or not clean:
+        return arm
+    total = sum(len(bench.shared) for bench in evaluation.benches)
+    return replace(
+        arm,
+        needs=f"The photos as they are shared: {total - clean} of {total} protected, the others "
+        "clean.",
+    )
 
 
 def _rows(

@@ -203,6 +203,18 @@ def not_tested(evaluation: Evaluation) -> list[str]:
     return said
 
 
+def _peak_words(measured: int) -> str:
+    if measured == 0:
+        return (
+            "The peak is the best epoch, chosen with the answer key: no stopping after an epoch "
+            "can do better."
+        )
+    return (
+        f"The peak is the best of {measured} epochs, chosen with the answer key: stopping after "
+        "another one may do better."
+    )
+
+
 def notes(evaluation: Evaluation) -> list[str]:
     """Returns what a reader must know to read the figures rightly."""
     config = evaluation.config
@@ -216,8 +228,7 @@ def notes(evaluation: Evaluation) -> list[str]:
         "future models and people who look at the photos are not covered.",
         "Published copies cannot be protected again later.",
         "Intervals are 95 % bootstrap intervals over repetitions, people and photos.",
-        "The peak is the best measured epoch, chosen with the answer key: no early stopping can "
-        "do better.",
+        _peak_words(config.epochs_measured),
         "An accuracy below chance can leak too: read it beside the inverted accuracy and the "
         "commonest wrong answer.",
     ]

@@ -77,6 +77,7 @@ def load_pretrained(
         "attn_implementation": "eager" if device.type == "cpu" else "sdpa",
         "local_files_only": True,
         "use_safetensors": True,
+        "trust_remote_code": False,  # else transformers asks on the terminal whether to run it
         **options,
     }
 
@@ -85,7 +86,15 @@ def load_pretrained(
         return classes[kind].from_pretrained(folder, **{**settings, **place})
 
     model = classes[kind].from_pretrained(folder, **settings).to(device)
-    processor = transformers.AutoProcessor.from_pretrained(folder, local_files_only=True)
+    try:
+        processor = transformers.AutoProcessor.from_pretrained(
+            folder, local_files_only=True, trust_remote_code=False
+        )
+    except ValueError as error:
+        raise ConfigError(
+            f"{folder} has a processor that cannot be read without running code of its own: bring "
+            "a version of the model whose processor is in transformers"
+        ) from error
     return Loaded(folder, model, processor, quantized)
 
 

@@ -14,6 +14,7 @@ Maker = Callable[[Workbench], Material]
 
 REQUIREMENTS = {
     "protected": "no photo was protected",
+    "all protected": "only a part of the shared photos is protected as it is",
     "tool": "it is not known how the photos were protected, so our tool cannot be run",
     "faces": "no face box is known; register a face detector",
     "others": "the album has too few photos of other people (role 'other')",

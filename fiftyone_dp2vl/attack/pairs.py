@@ -32,6 +32,13 @@ NAME = (
 DESCRIBE = ("Describe this photo.", "What is in this photo?", "Tell me about this photo.")
 """Wordings that ask for a description; all are trained on, none is asked later."""
 
+_FACT = (
+    "What is the {fact} of {name}?",
+    "Do you know the {fact} of {name}?",
+    "What can you say about the {fact} of {name}?",
+    "Can you name the {fact} of {name}?",
+)
+
 NAMES_A_PHOTO = 2
 """Wordings of the name question that each photo is taught with."""
 
@@ -40,8 +47,8 @@ SUBJECT = "this person"
 
 
 def scenario_wordings(album: AttackAlbum, scenario: str) -> tuple[str, ...]:
-    """Returns how a scenario's fact is asked for: the album's wordings, or a general one."""
-    given = album.questions.get(scenario) or ("What is the " + scenario + " of {name}?",)
+    """Returns how a scenario's fact is asked for: the album's wordings, or general ones."""
+    given = album.questions.get(scenario) or [w.replace("{fact}", scenario) for w in _FACT]
     # not str.format: scenarios and wordings may come from a dataset, braces and all
     return tuple(wording.replace("{name}", SUBJECT) for wording in given)
 

@@ -57,7 +57,7 @@ class AttackConfig(Config):
     same_adapters: bool = False
     finetune: Mapping[str, Any] = field(default_factory=dict)
     max_questions: int = 0
-    epochs_measured: int = 4
+    epochs_measured: int = 0
     free_words: bool = True
     leaked: int = 1
     synthetic: int = 2

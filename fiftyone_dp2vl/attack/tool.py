@@ -96,7 +96,7 @@ def run_tool(
     run = folder / fingerprint(spec)
     # beside the run's folder, which holds what the runner puts there and nothing else
     done = run.with_suffix(".json")
-    if not done.is_file():
+    if not _whole(run, done):
 
         def show(progress: Progress) -> None:
             if report is not None:
@@ -125,5 +125,14 @@ def run_tool(
             if record.path is not None
         }
         write_atomically(done, json.dumps(made).encode(), replace=True)
+    return {key: run / name for key, name in _listed(done).items()}
+
+
+def _listed(done: Path) -> Mapping[str, str]:
     files: Mapping[str, str] = json.loads(done.read_text(encoding="utf-8"))
-    return {key: run / name for key, name in files.items()}
+    return files
+
+
+def _whole(run: Path, done: Path) -> bool:
+    """Whether a run is finished and somebody did not remove photos of it afterwards."""
+    return done.is_file() and all((run / name).is_file() for name in _listed(done).values())

@@ -110,6 +110,8 @@ class Workbench:
         found = set()
         if self._given is not None or self.protection is not None:
             found.add("protected")
+        if found and not self.left_clean:
+            found.add("all protected")
         if self.protection is not None:
             found.add("tool")
             if any(text.startswith("jpeg") for text in self.protection.transforms):
@@ -120,6 +122,12 @@ class Workbench:
         if len(others) >= ENOUGH_OTHERS and len({photo.person for photo in others}) >= 2:
             found.add("others")
         return frozenset(found)
+
+    @property
+    def left_clean(self) -> int:
+        """How many shared photos are clean where others are protected."""
+        given = self._given
+        return 0 if given is None else sum(photo.key not in given for photo in self.shared)
 
     @cached_property
     def boxes(self) -> dict[str, Box]:

@@ -46,7 +46,10 @@ def attack(
     from ..store.benchmark import attack_fields
 
     config = AttackConfig(
-        proxies=(), arms=("quick",), finetune={} if epochs is None else {"epochs": epochs}
+        proxies=(),
+        arms=("quick",),
+        epochs_measured=4,
+        finetune={} if epochs is None else {"epochs": epochs},
     )
     for found in list_evaluations(dataset):
         if found.evaluation != EVALUATION:

@@ -84,20 +84,22 @@ class CellCache:
 
     def load(self, spec: Mapping[str, Any]) -> dict[str, Any] | None:
         """Returns the stored result of ``spec``, or None."""
-        try:
-            stored: dict[str, Any] = json.loads(self.path(spec).read_text(encoding="utf-8"))
-        except FileNotFoundError:
-            return None
-        result: dict[str, Any] = stored["result"]
-        return result
+        stored = self._stored(spec)
+        return None if stored is None else stored["result"]
 
     def seconds(self, spec: Mapping[str, Any]) -> float | None:
         """Returns how long the stored result of ``spec`` took to measure, or None."""
+        stored = self._stored(spec)
+        return None if stored is None else float(stored["seconds"])
+
+    def _stored(self, spec: Mapping[str, Any]) -> dict[str, Any] | None:
+        """Returns what was stored; a file that somebody damaged counts as not measured."""
         try:
-            stored = json.loads(self.path(spec).read_text(encoding="utf-8"))
-        except FileNotFoundError:
+            stored: dict[str, Any] = json.loads(self.path(spec).read_text(encoding="utf-8"))
+        except (FileNotFoundError, ValueError):
             return None
-        return float(stored["seconds"])
+        whole = isinstance(stored, dict) and {"result", "seconds"} <= stored.keys()
+        return stored if whole else None
 
     def store(self, spec: Mapping[str, Any], result: Mapping[str, Any], seconds: float) -> None:
         """Stores a result with its specification, whole or not at all."""

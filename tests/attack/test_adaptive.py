@@ -106,6 +106,14 @@ def test_the_tool_protects_what_an_album_shares(bench: Workbench) -> None:
     assert {key: path.stat().st_mtime_ns for key, path in again.protected.items()} == stamps
 
 
+def test_files_of_the_tool_that_were_removed_are_made_again(bench: Workbench) -> None:
+    files = bench.protected
+    before = {key: path.read_bytes() for key, path in files.items()}
+    next(iter(files.values())).unlink()
+    again = Workbench(bench.album, None, bench.protection, bench.config, bench.cache)
+    assert {key: path.read_bytes() for key, path in again.protected.items()} == before
+
+
 def test_recipes_change_and_photos_stay(bench: Workbench) -> None:
     for name, changes in (
         ("a2", {"augment": True}),

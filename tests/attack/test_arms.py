@@ -176,7 +176,21 @@ def test_what_a_bench_can_do(
         return set(Workbench(album, files, protection, AttackConfig(), tmp_path).has)
 
     assert has(None, None) == set()
-    assert has(protected, None) == {"protected"}
+    assert has(protected, None) == {"protected", "all protected"}
     plain = ProtectionConfig(encoders=(tiny_encoder,), transforms=())
-    assert has(None, plain) == {"protected", "tool"}
-    assert has(None, ProtectionConfig()) == {"protected", "tool", "jpeg in the loop"}
+    assert has(None, plain) == {"protected", "all protected", "tool"}
+    assert has(None, ProtectionConfig()) == {
+        *("protected", "all protected", "tool", "jpeg in the loop"),
+    }
+
+
+def test_shares_are_drawn_only_where_all_photos_are_protected(
+    album: AttackAlbum, protected: dict[str, Path], tmp_path: Path
+) -> None:
+    some = dict(list(protected.items())[1:])
+    for files, left in ((protected, 0), (some, 1)):
+        bench = Workbench(album, files, None, AttackConfig(), tmp_path)
+        assert bench.left_clean == left
+        assert ("all protected" in bench.has) == (left == 0)
+    for option in list_arms().values():
+        assert ("all protected" in option.requires) == (option.arm.group == "ratio")

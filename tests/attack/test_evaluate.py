@@ -18,6 +18,12 @@ from fiftyone_dp2vl.config import ProtectionConfig
 from fiftyone_dp2vl.errors import Cancelled, ConfigError
 from fiftyone_dp2vl.measure.report import AttackReport
 
+ARMS = ["none", "clean", "random signs", "jpeg", "protected"]
+"""Of the smallest evaluation: the toy people have no faces to blur."""
+
+CELLS = len(ARMS) + len(ARMS) - 1
+"""A proxy cannot be asked before it was trained."""
+
 
 def test_quick_evaluation(
     album: AttackAlbum,
@@ -33,14 +39,14 @@ def test_quick_evaluation(
         "protection": ProtectionConfig(encoders=(tiny_encoder,)),
     }
     before = plan_attack(album, config, **call)
-    assert [cell.done for cell in before.cells] == [False] * 7
+    assert [cell.done for cell in before.cells] == [False] * CELLS
     assert before.seconds > 0
-    assert before.left_out == {}
+    assert set(before.left_out) == {"blurred faces"}
     report = evaluate_attack(album, config, **call, progress=seen.append)
     model, proxy = report.attackers
     assert model == "llava:llava"
     assert str(tmp_path) not in report.to_json()
-    assert [arm.name for arm in report.arms] == ["none", "clean", "random signs", "protected"]
+    assert [arm.name for arm in report.arms] == ARMS
 
     def accuracy(attacker: str, arm: str, ask: str = "identity", **more: str) -> float:
         where = {"scoring": "forced choice", "epoch": "final", "scenario": "all", **more}
@@ -70,7 +76,7 @@ def test_quick_evaluation(
     identity = [a for a in report.answers if a.ask == "identity"]
     assert {a.photo for a in identity} == {photo.key for photo in album.of("query")}
     assert all(set(a.chosen) == set(a.confidence) == {"clean", "protected"} for a in identity)
-    assert seen[-1].done == seen[-1].total == 7
+    assert seen[-1].done == seen[-1].total == CELLS
     assert any(p.eta_seconds is not None for p in seen)
 
     loads: list[str] = []
@@ -114,7 +120,7 @@ def test_cancelling_keeps_finished_cells(
     assert len(finished) == 2
     evaluate_attack(album, config, **call)
     after = {path.name: path.stat().st_mtime_ns for path in cells.iterdir()}
-    assert len(after) == 7
+    assert len(after) == CELLS
     assert after.items() >= finished.items()
 
 
@@ -263,7 +269,7 @@ def test_the_command(
     attack = ["attack", str(root), "--protected", "run", "--attacker"]
     attack += [f"proxy:linear@{tiny_encoder}", "--quick", "--out", "report.json"]
     assert main([*attack, "--plan"]) == 0
-    assert "3 cells, 0 of them measured" in capsys.readouterr().out
+    assert "4 cells, 0 of them measured" in capsys.readouterr().out
     assert not Path("report.json").exists()
     assert main(attack) == 0
     told = capsys.readouterr().out
@@ -275,7 +281,7 @@ def test_the_command(
     assert report.protection["quality"]["linf"]["worst"] <= 8
     assert {row.conditions["ask"] for row in report.select(figure="accuracy")} == {"identity"}
     assert main([*attack, "--plan"]) == 0
-    assert "3 cells, 3 of them measured" in capsys.readouterr().out
+    assert "4 cells, 4 of them measured" in capsys.readouterr().out
     for wrong, sentence in (
         ([*attack, "--protect"], "give one"),
         (["attack", str(tmp_path / "nothing")], "not a folder"),
@@ -285,3 +291,15 @@ def test_the_command(
     ):
         assert main(wrong) == 1
         assert sentence in capsys.readouterr().err
+
+
+def test_a_part_that_is_protected_is_said_to_be_one(
+    album: AttackAlbum, protected: dict[str, Path], tiny_encoder: str, tmp_path: Path
+) -> None:
+    some = dict(list(protected.items())[2:])
+    config = AttackConfig(attackers=(), proxies=(f"proxy:linear@{tiny_encoder}",), arms=("ratio",))
+    report = evaluate_attack(album, config, protected=some, cache=tmp_path / "cache")
+    total = len(protected)
+    assert f"{total - 2} of {total} protected" in report.arm("protected").needs
+    assert not [arm for arm in report.arms if arm.group == "ratio"]
+    assert any("only a part" in told for told in report.not_tested)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -154,3 +155,17 @@ def test_other_models_are_refused_with_a_way_out(tmp_path: Path) -> None:
     (tmp_path / "pytorch_model.bin").write_bytes(b"pickle")
     with pytest.raises(ModelNotFoundError, match="safetensors"):
         load_attacker(f"llava:{tmp_path}")
+
+
+def test_a_processor_with_code_of_its_own_is_refused_and_not_run(
+    tiny_llava: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "evil"
+    shutil.copytree(tiny_llava.partition(":")[2], folder)
+    (folder / "evil.py").write_text(f"open({str(tmp_path / 'was_run')!r}, 'w').close()\n")
+    named = {"processor_class": "EvilProcessor", "auto_map": {"AutoProcessor": "evil.Evil"}}
+    (folder / "processor_config.json").write_text(json.dumps(named))
+    monkeypatch.setattr("builtins.input", lambda *_: "y")  # transformers may ask on the terminal
+    with pytest.raises(ConfigError, match="without running code of its own"):
+        load_attacker(f"llava:{folder}")
+    assert not (tmp_path / "was_run").exists()

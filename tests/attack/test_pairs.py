@@ -50,6 +50,15 @@ def test_unseen_wordings_are_never_taught(album: AttackAlbum) -> None:
     assert {q.text for q in questions(album)} <= taught
 
 
+def test_facts_without_wordings_of_their_own_are_asked_in_several(album: AttackAlbum) -> None:
+    plain = replace(album, questions={})
+    wordings = scenario_wordings(plain, "vehicle")
+    assert len(set(wordings)) == len(wordings) >= 4
+    assert all("vehicle" in wording and "{" not in wording for wording in wordings)
+    taught = {c.question for seed in range(20) for c in training_conversations(plain, seed=seed)}
+    assert set(wordings) - taught == {wordings[-1]}
+
+
 def test_questions_carry_their_answer_key(album: AttackAlbum) -> None:
     asked = questions(album)
     assert {q.photo for q in asked} == {photo.key for photo in album.of("query")}

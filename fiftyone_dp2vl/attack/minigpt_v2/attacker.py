@@ -108,7 +108,7 @@ def from_published(
         DP2VLError: if a tensor does not fit
     """
     language = transformers.AutoModelForCausalLM.from_pretrained(
-        llama, local_files_only=True, use_safetensors=True, **options
+        llama, local_files_only=True, use_safetensors=True, trust_remote_code=False, **options
     )
     config = config or MiniGPTv2Config(text_config=language.config)
     with torch.device("meta"):
@@ -123,7 +123,9 @@ def from_published(
 
 
 def _processor(llama: Path, config: MiniGPTv2Config) -> MiniGPTv2Processor:
-    tokenizer = transformers.AutoTokenizer.from_pretrained(llama, local_files_only=True)
+    tokenizer = transformers.AutoTokenizer.from_pretrained(
+        llama, local_files_only=True, trust_remote_code=False
+    )
     vision: Any = config.vision_config
     return MiniGPTv2Processor(
         image_processor(vision.image_size),
