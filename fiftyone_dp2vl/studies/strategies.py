@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from ..measure.cards import Row
 from .base import Cell, Findings, Result, Study
 from .leak import measure_leak, measure_quality, measure_shift
 from .rows import chance_rows, leak_rows, quality_rows, shift_rows
@@ -13,7 +15,85 @@ if TYPE_CHECKING:
     from .options import Options
     from .workshop import Workshop
 
-__all__ = ["STUDY"]
+__all__ = ["STUDY", "choice_rows", "choose"]
+
+COVERED = ("embedded", "surrogate", "fine-tuned")
+"""Labels of the encoders that a protection claims to hold on: its surrogate and a light fine-tune
+of it. On an independent one no strategy does anything, so that it tells none from another."""
+
+PLANTED = 0.5
+"""A wrong name that a person's photos are given more often than all other answers together."""
+
+CHOICE_NOTE = (
+    "worst_leak is the larger of identity probe and inverted probe over pooled and mean-token "
+    "features of the surrogate and of its fine-tuned copy; chosen is the strategy with the "
+    "smallest, among those whose worst_commonest_wrong does not lie above one half by its whole "
+    "interval."
+)
+
+
+def choose(rows: Sequence[Row], planted: float = PLANTED) -> str:
+    """Returns the strategy that the rule for the default names, from the rows of this study.
+
+    The rule looks at every view of an attacker whom a protection claims to hold against: the
+    encoders of :data:`COVERED`, pooled and mean-token features.
+
+    1. A strategy *leaks* what the best attacker gets: the largest accuracy of the identity probe
+       and the inverted probe over all views.
+    2. A strategy *plants a name* if its share of the commonest wrong answer, in the view where
+       that is largest, is above one half by its whole interval. It is not chosen.
+    3. Of the others the one that leaks least is chosen; of two that leak the same, the one with
+       the smaller share of the commonest wrong answer.
+
+    Args:
+        rows: of the study's card
+        planted: the bar of the second step, a share
+
+    Raises:
+        ValueError: if every strategy plants a name
+    """
+    leaks, names = _worst(rows, "identity_probe", "inverted_probe"), _worst(rows, "commonest_wrong")
+    left = [name for name in leaks if not _above(names[name], planted)]
+    if not left:
+        raise ValueError("every strategy plants a name: the rule names none")
+    return min(left, key=lambda name: (leaks[name].value, names[name].value))
+
+
+def choice_rows(rows: Sequence[Row]) -> list[Row]:
+    """Returns what :func:`choose` looks at, strategy by strategy, and what it names.
+
+    Figures: ``worst_leak``, ``worst_commonest_wrong``, and ``chosen``, which stands beside one
+    strategy only and repeats its leak. The first two are rows of the card, with their intervals.
+
+    Args:
+        rows: of the study's card
+    """
+    leaks, names = _worst(rows, "identity_probe", "inverted_probe"), _worst(rows, "commonest_wrong")
+    found = []
+    for figure, worst in (("worst_leak", leaks), ("worst_commonest_wrong", names)):
+        found += [
+            replace(row, figure=figure, conditions={"strategy": name})
+            for name, row in worst.items()
+        ]
+    chosen = choose(rows)
+    return [*found, replace(leaks[chosen], figure="chosen", conditions={"strategy": chosen})]
+
+
+def _worst(rows: Sequence[Row], *figures: str) -> dict[str, Row]:
+    """Strategy -> the row with the largest value of some figures over the attackers' views."""
+    worst: dict[str, Row] = {}
+    for row in rows:
+        name = row.conditions.get("strategy")
+        seen = row.figure in figures and row.conditions.get("encoder") in COVERED
+        if name is None or name == "clean" or not seen:
+            continue
+        if name not in worst or row.value > worst[name].value:
+            worst[name] = row
+    return worst
+
+
+def _above(row: Row, bar: float) -> bool:
+    return (row.interval.low if row.interval else row.value) > bar
 
 
 def _cell(options: Options, strategy: str | None, repetition: int) -> Cell:
@@ -87,10 +167,12 @@ def _conclude(options: Options, cells: Sequence[Cell], results: Sequence[Result]
         if strategy != "clean":
             where = {"strategy": strategy, "dataset_level": level}
             rows += quality_rows([r["quality"] for r in group], config.epsilon, where)
+    rows += choice_rows(rows)
     notes = [
         "Measured on people of the choosing split, whom no reported figure uses.",
         "All strategies have equal steps, budget, optimiser and weights; only the target differs.",
         "Only the first encoder is a surrogate; the others were never seen by the protection.",
+        CHOICE_NOTE,
     ]
     return Findings(rows, configs, notes)
 
