@@ -55,6 +55,9 @@ def _piece_findings(file: str, piece: Piece) -> Iterator[Finding]:
     size = len(piece.raw)
     if piece.name == "trailing data":
         yield Finding("trailing-data", file, f"{size} bytes follow the end of the picture")
+    elif piece.hidden:
+        what = piece.name if " " in piece.name else f"a second picture ({piece.name})"
+        yield Finding("hidden-data", file, f"it has {what} that nobody is shown: {size} bytes")
     else:
         yield Finding("metadata", file, f"it carries {piece.name} ({size} bytes)")
     if piece.name in _EXIF_HOMES:

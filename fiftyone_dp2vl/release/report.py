@@ -28,6 +28,7 @@ CODES: dict[str, str] = {
     "serial": "a device's or owner's mark in a picture's metadata",
     "metadata": "metadata of any other kind",
     "trailing-data": "data behind the end of a picture",
+    "hidden-data": "data among a picture's pixels that no viewer shows",
     "embedded-picture": "a picture inside another kind of file",
     "embedding": "an embedding of the dataset",
     "text": "words that give something away",
