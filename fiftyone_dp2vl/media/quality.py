@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 __all__ = ["Quality", "compare"]
 
-_ROWS = 128
+_ROWS = 64
 """Rows that are worked on at a time: bounds memory, and keeps the work inside the cache."""
 
 _RADIUS = 5

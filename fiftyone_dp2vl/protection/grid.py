@@ -27,7 +27,8 @@ __all__ = [
     "to_grid",
 ]
 
-_ROWS = 512
+_ROWS = 64
+"""Rows of a band: what is worked on stays in the cache."""
 
 
 def levels(epsilon: float) -> int:
@@ -111,7 +112,8 @@ def apply_perturbation(
 ) -> npt.NDArray[np.uint8]:
     """Returns a photo with a perturbation, at the photo's full resolution.
 
-    Works in bands of rows, so that memory beyond the result stays small at any size.
+    Works in bands of rows, so that memory beyond the result stays small at any size; how tall they
+    are changes no byte.
 
     Args:
         pixels: uint8 (H, W, 3) or, for grayscale, (H, W)

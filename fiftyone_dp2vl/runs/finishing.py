@@ -202,9 +202,10 @@ def _check_mask(item: PhotoItem, photo: Photo, back: Photo, mask: NDArray[np.boo
 
 def _rgb(pixels: NDArray[np.uint8], device: torch.device) -> Tensor:
     """Returns float32 (3, H, W) in [0, 1]; bytes travel to the device, floats are made there."""
-    image = torch.from_numpy(pixels).to(device)
-    image = image.expand(3, -1, -1) if image.ndim == 2 else image.permute(2, 0, 1)
-    return image.float().div_(255)
+    planes = pixels[None] if pixels.ndim == 2 else pixels.transpose(2, 0, 1)
+    # planes are cut while they are bytes: floats would have to be copied by the resize
+    image = torch.from_numpy(np.ascontiguousarray(planes)).to(device)
+    return image.expand(3, -1, -1).float().div_(255)
 
 
 def _cosines(clean: Features, moved: Features) -> Cosines:
