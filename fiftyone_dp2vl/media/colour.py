@@ -11,6 +11,7 @@ __all__ = ["UnsupportedModeError", "to_srgb"]
 
 _INTENT = ImageCms.Intent.RELATIVE_COLORIMETRIC
 _FLAGS = ImageCms.Flags.BLACKPOINTCOMPENSATION
+_ROWS = 256
 _SPACES = {"L": "GRAY", "RGB": "RGB ", "CMYK": "CMYK", "LAB": "Lab "}
 
 
@@ -35,6 +36,8 @@ def to_srgb(image: Image.Image) -> tuple[Image.Image, list[str]]:
     notes: list[str] = []
     profile = _profile(image, notes)
     image = _whole_pixels(image)
+    if profile is None and image.mode in ("LA", "RGBA"):
+        return image, notes
     alpha = image.getchannel("A") if image.mode in ("LA", "RGBA") else None
     colours = image.convert(image.mode[:-1]) if alpha is not None else image
     colours = _managed(colours, profile, notes)
@@ -76,7 +79,11 @@ def _sixteen_bits(image: Image.Image) -> Image.Image:
     values = np.asarray(image)
     if values.min() < 0 or values.max() > 65535:
         raise UnsupportedModeError(image.mode)
-    return Image.fromarray(((values.astype(np.uint32) * 255 + 32767) // 65535).astype(np.uint8))
+    rounded = np.empty(values.shape, np.uint8)
+    for top in range(0, len(values), _ROWS):
+        rows = values[top : top + _ROWS].astype(np.uint32)
+        rounded[top : top + _ROWS] = (rows * 255 + 32767) // 65535
+    return Image.fromarray(rounded)
 
 
 def _managed(

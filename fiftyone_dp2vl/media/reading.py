@@ -6,23 +6,24 @@ import contextlib
 import hashlib
 import io
 import os
+import stat
 import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
-import numpy as np
 from PIL import Image, ImageFile, UnidentifiedImageError
 
 from .colour import UnsupportedModeError, to_srgb
 from .metadata import metadata_of
 from .photo import Photo, PhotoSource
 from .refusals import refusal
+from .upright import upright
 
 __all__ = ["MAX_PIXELS", "MIN_SIDE", "probe_photo", "read_photo"]
 
-MAX_PIXELS = 150_000_000
-"""Photos with more pixels are refused; below Pillow's own limit of 179 million."""
+MAX_PIXELS = 120_000_000
+"""Photos with more pixels are refused, so that reading one takes about 1 GiB of memory at most."""
 
 MIN_SIDE = 16
 """Photos with a shorter side below this are refused: there is nothing to see, or to measure."""
@@ -39,15 +40,7 @@ the multi-picture files of phones."""
 _ORIENTATION = 0x0112
 _DNG_VERSION = 50706
 _RAW_SUFFIXES = {".dng", ".cr2", ".nef", ".arw", ".orf", ".rw2", ".pef", ".srw"}
-_UPRIGHT = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
-}
+_READ = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 _SIGNATURES = (b"\xff\xd8\xff", b"\x89PNG", b"GIF8", b"RIFF", b"II*\0", b"MM\0*", b"BM")
 
 
@@ -83,15 +76,11 @@ def read_photo(path: str | os.PathLike[str], *, max_pixels: int = MAX_PIXELS) ->
             raise
         except Exception as error:  # decoders raise a dozen types for damaged data
             raise refusal(_reason(error), path) from error
-        if orientation in _UPRIGHT:
-            shown = shown.transpose(_UPRIGHT[orientation])
-        channels = np.array(shown)
-    alpha = None
-    if channels.ndim == 3 and channels.shape[2] in (2, 4):
-        alpha = np.ascontiguousarray(channels[..., -1])
-        channels = np.ascontiguousarray(channels[..., 0 if channels.shape[2] == 2 else slice(3)])
+        if shown is not image:
+            image.close()  # large photos: one decoded picture at a time
+        pixels, alpha = upright(shown, orientation)
     return Photo(
-        pixels=channels,
+        pixels=pixels,
         alpha=alpha,
         metadata=metadata,
         source=PhotoSource(
@@ -115,7 +104,7 @@ def probe_photo(path: str | os.PathLike[str], *, max_pixels: int = MAX_PIXELS) -
     """
     path = Path(path)
     try:
-        with open(path, "rb") as stream:
+        with _regular(path) as stream:
             if not stream.read(1):
                 raise refusal("empty", path)
             stream.seek(0)
@@ -128,7 +117,7 @@ def probe_photo(path: str | os.PathLike[str], *, max_pixels: int = MAX_PIXELS) -
 
 def _bytes(path: Path) -> tuple[bytes, int]:
     try:
-        with open(path, "rb") as stream:
+        with _regular(path) as stream:
             facts = os.fstat(stream.fileno())
             if facts.st_size > MAX_BYTES:
                 raise refusal("unsupported", path, what="a file of more than 1 GiB")
@@ -138,6 +127,19 @@ def _bytes(path: Path) -> tuple[bytes, int]:
     if not data:
         raise refusal("empty", path)
     return data, facts.st_mtime_ns
+
+
+def _regular(path: Path) -> IO[bytes]:
+    """Opens a file, without waiting for what may never come from a pipe or a device.
+
+    Raises:
+        PhotoError: if it is something else
+    """
+    descriptor = os.open(path, _READ)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise refusal("not-a-file", path)
+    return os.fdopen(descriptor, "rb")
 
 
 def _disk_refusal(path: Path, error: OSError) -> Exception:

@@ -5,7 +5,10 @@ from __future__ import annotations
 import io
 import os
 import struct
+import subprocess
+import sys
 import zlib
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -250,7 +253,7 @@ def test_permission_by_the_error(
         raise PermissionError(13, "Permission denied")
 
     scene.save(tmp_path / "a.png")
-    monkeypatch.setattr("fiftyone_dp2vl.media.reading.open", denied, raising=False)
+    monkeypatch.setattr(os, "open", denied)
     _refused(tmp_path / "a.png", "permission")
 
 
@@ -363,3 +366,55 @@ def test_damaged_bytes_are_read_or_refused(tmp_path: Path, scene: Image.Image, s
             damaged[place] = rng.integers(256)
         path.write_bytes(damaged)
         assert _code(path) in {"read", *REFUSALS}
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("mode", ["L", "LA", "RGB", "RGBA"])
+def test_tall_photos_are_turned_band_by_band(tmp_path: Path, mode: str, orientation: int) -> None:
+    bands = len(Image.new(mode, (1, 1)).getbands())
+    noise = np.random.default_rng(0).integers(0, 256, (700, 30, bands), dtype=np.uint8)
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    Image.fromarray(noise.squeeze(), mode).save(tmp_path / "a.png", exif=exif)
+    with Image.open(tmp_path / "a.png") as image:
+        shown = np.asarray(ImageOps.exif_transpose(image))
+    photo = read_photo(tmp_path / "a.png")
+    alpha = () if photo.alpha is None else (photo.alpha[..., None],)
+    pixels = photo.pixels if photo.pixels.ndim == 3 else photo.pixels[..., None]
+    np.testing.assert_array_equal(np.concatenate((pixels, *alpha), axis=2).squeeze(), shown)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="makes a pipe")
+@pytest.mark.parametrize("read", [read_photo, probe_photo])
+def test_pipes_and_devices_are_refused_at_once(
+    tmp_path: Path, read: Callable[[Path], object]
+) -> None:
+    os.mkfifo(tmp_path / "pipe.png")
+    for path in (tmp_path / "pipe.png", Path("/dev/zero"), tmp_path):
+        with pytest.raises(PhotoError) as caught:
+            read(path)
+        assert caught.value.code == "not-a-file"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+@pytest.mark.parametrize(("mode", "suffix"), [("RGBA", "png"), ("RGB", "jpg")])
+def test_the_largest_photos_are_read_in_one_gibibyte(
+    tmp_path: Path, mode: str, suffix: str
+) -> None:
+    make = (
+        "import sys; from PIL import Image; exif = Image.Exif(); exif[0x0112] = 6;"
+        "Image.new(sys.argv[2], (12000, 9990)).save(sys.argv[1], exif=exif)"
+    )
+    read = (
+        "import sys; from fiftyone_dp2vl.media import read_photo;"
+        "print(read_photo(sys.argv[1]).width);"
+        "print(open('/proc/self/status').read().split('VmHWM:')[1].split()[0])"
+    )
+    path = str(tmp_path / f"a.{suffix}")
+    subprocess.run([sys.executable, "-c", make, path, mode], check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", read, path], check=True, capture_output=True, text=True
+    )
+    width, kibibytes = map(int, done.stdout.split())
+    assert width == 9990
+    assert kibibytes < 1 << 20
