@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -9,10 +10,15 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import TypeVar
 
-__all__ = ["PixelBudget", "ahead"]
+__all__ = ["PixelBudget", "ahead", "default_workers"]
 
 _In = TypeVar("_In")
 _Out = TypeVar("_Out")
+
+
+def default_workers() -> int:
+    """Returns how many threads read photos, and how many write them, where nobody says."""
+    return max(1, min(8, (os.cpu_count() or 2) // 2))
 
 
 def ahead(
