@@ -41,7 +41,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
         action="append",
         metavar="[FIELD[:KIND]=]ACTION",
         help="what is done with words that give somebody away: drop, mask or keep; for a field or "
-        "a kind alone with FIELD:KIND=ACTION, repeatable (default: refuse)",
+        "a kind alone with FIELD:KIND=ACTION, repeatable; 'FIELD:field name' is the field's own "
+        "name (default: refuse)",
     )
     parser.add_argument(
         "--sidecar",
@@ -56,7 +57,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="file whose first line is the passphrase (default: DP2VL_PASSPHRASE, or it is asked)",
     )
     parser.add_argument("--signed-off-by", default="", help="who answers for the release")
-    parser.add_argument("--list", action="store_true", help="say what would be released, and stop")
+    parser.add_argument(
+        "--list",
+        action="store_true",
+        help="say what would be released, and which photos are not protected, and stop",
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -70,6 +75,14 @@ def run(args: argparse.Namespace) -> int:
     )
     counts = f"{len(plan.protected)} photos protected, {len(plan.unprotected)} not"
     print(f"run {plan.record.run}: {counts}")
+    paths = dict(zip(*view.values(["id", plan.record.filepath_field]), strict=True))
+    if args.list or args.unprotected == "include":
+        for key in plan.unprotected:
+            print(f"not protected: {paths[key]}")
+    elif plan.unprotected:
+        print("--list says which")
+    for note in plan.notes:
+        print(f"note: {note}")
     for words in plan.words:
         print(f"words in {words.sentence()}")
     if plan.fields:

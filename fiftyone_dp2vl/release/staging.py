@@ -28,6 +28,17 @@ class Stage:
     folder: Path
     scratch: Path
 
+    def sync(self) -> None:
+        """Brings the folder to the disk, for whoever puts something beside it before it appears."""
+        for parent, _, names in os.walk(self.folder):
+            for name in names:
+                descriptor = os.open(Path(parent, name), os.O_RDONLY)
+                try:
+                    os.fsync(descriptor)
+                finally:
+                    os.close(descriptor)
+            sync_folder(Path(parent))
+
 
 def refuse_existing(directory: Path) -> None:
     """Refuses a folder in which there is something already.
@@ -64,7 +75,7 @@ def staged(directory: Path) -> Iterator[Stage]:
                 shutil.rmtree(folder, ignore_errors=True)
                 folder.mkdir()
             yield stage
-            _sync_tree(stage.folder)
+            stage.sync()
             refuse_existing(directory)
             os.rename(stage.folder, directory)
             sync_folder(directory.parent)
@@ -91,14 +102,3 @@ def clear_workshop(workshop: Path) -> None:
             shutil.rmtree(workshop, ignore_errors=True)
     except RunError:
         return
-
-
-def _sync_tree(folder: Path) -> None:
-    for parent, _, names in os.walk(folder):
-        for name in names:
-            descriptor = os.open(Path(parent, name), os.O_RDONLY)
-            try:
-                os.fsync(descriptor)
-            finally:
-                os.close(descriptor)
-        sync_folder(Path(parent))

@@ -16,7 +16,7 @@ from PIL import Image
 from fiftyone_dp2vl.cli import main
 from fiftyone_dp2vl.errors import Cancelled, ConfigError, RunError
 from fiftyone_dp2vl.media import read_photo
-from fiftyone_dp2vl.release import restore
+from fiftyone_dp2vl.release import restore, staging
 from fiftyone_dp2vl.store import (
     audit_release,
     export_release,
@@ -26,6 +26,7 @@ from fiftyone_dp2vl.store import (
 )
 from fiftyone_dp2vl.store.records import load_run, save_run
 from fiftyone_dp2vl.store.release import job as release_job
+from fiftyone_dp2vl.store.release.audit import private_set
 from fiftyone_dp2vl.store.release.records import released_files, save_release
 
 PEOPLE = ("ada", "bob", "cy")
@@ -319,6 +320,50 @@ class TestWords:
         assert self.captions(out) == {"a day out", "Ada at home, [e-mail]", None}
         assert "was kept on purpose 4 times" in release.report.notes[0]
 
+    def test_what_one_field_keeps_no_other_may_have(self, telling, tmp_path, monkeypatch):
+        arguments = {
+            "format": "csv",
+            "fields": ["caption", "identity"],
+            "text": {"caption": "keep", "identity": "mask"},
+        }
+        release = export_release(telling, tmp_path / "whole", **arguments)
+        assert "was kept on purpose" in " ".join(release.report.notes)
+        # a mask that does nothing, which an audit that may see names cannot tell
+        with monkeypatch.context() as patch:
+            patch.setattr(release_job.TextScanner, "mask", lambda self, text, *_: text)
+            with pytest.raises(RunError, match=r"'identity' would still have .* \('ada'\) after"):
+                export_release(telling, tmp_path / "out", **arguments)
+
+        # an exporter that writes down what is in no chosen field
+        def leak(made: Any, folder: Path, secret: bytes) -> None:
+            (folder / "more.txt").write_text("here is Ada\nand Cy")
+
+        monkeypatch.setattr(release_job, "settle_files", leak)
+        with pytest.raises(RunError, match=r"more.txt has a person's name \('Cy'\) that no field"):
+            export_release(telling, tmp_path / "out", **arguments)
+        assert not (tmp_path / "out").exists()
+
+    @pytest.mark.parametrize("format", ["fiftyone", "csv"])
+    def test_a_field_named_after_a_person_is_listed_too(self, own, tmp_path, format):
+        own.set_values("ada_smiles", ["yes", "no"] * 6)
+        arguments = {"format": format, "fields": ["scene", "ada_smiles"]}
+        (words,) = plan_release(own, **arguments).words
+        assert words.sentence() == "ada_smiles: the field's own name has a person's name ('ada')"
+        out = tmp_path / "out"
+        with pytest.raises(RunError, match="ada_smiles: the field's own name"):
+            export_release(own, out, **arguments)
+        with pytest.raises(RunError, match="say drop or keep for 'ada_smiles:field name'"):
+            export_release(own, out, text="mask", **arguments)
+        dropped = export_release(own, out, text={"ada_smiles:field name": "drop"}, **arguments)
+        assert b"smiles" not in everything_in(out)
+        assert list_releases(own)[-1].fields == ("scene",)
+        kept = export_release(own, tmp_path / "kept", text={"field name": "keep"}, **arguments)
+        assert b"ada_smiles" in everything_in(tmp_path / "kept")
+        assert "was kept on purpose" in kept.report.notes[0]
+        assert dropped.report.notes == ()
+        plan = plan_release(own, format="classification-tree", fields=["ada_smiles"])
+        assert plan.words == ()  # whose name is written nowhere
+
     def test_persons_as_labels_become_numbers(self, shared, tmp_path):
         out = tmp_path / "out"
         with pytest.raises(RunError, match="identity: a person's name on 12 photos"):
@@ -340,6 +385,76 @@ class TestWords:
     def test_wrong_choices_are_answered(self, shared, tmp_path):
         with pytest.raises(ConfigError, match="no action 'hide' for text"):
             export_release(shared, tmp_path / "out", text="hide")
+
+
+class TestWhoIsOnThePhotos:
+    """Where nobody says it, nobody is searched for, and that is said."""
+
+    def test_no_field_names_the_people(self, own, tmp_path, capsys):
+        save_run(own, load_run(own, "one"), group_field=None)
+        note = "no field names the people on the photos, so no person's name was searched for"
+        assert plan_release(own).notes[0].startswith(note)
+        release = export_release(own, tmp_path / "out")
+        assert release.report.notes[-1].startswith(note)
+        assert json.loads(release.report_path.read_text())["notes"][-1].startswith(note)
+        assert audit_release(tmp_path / "out", own, identity_field="identity").notes == ()
+        assert plan_release(own, identity_field="identity").notes == ()
+        assert main(["release", own.name, str(tmp_path / "more"), "--list"]) == 0
+        assert f"note: {note}" in capsys.readouterr().out
+
+    def test_the_field_that_named_them_is_gone_or_empty(self, own):
+        own.set_values("identity", [None] * 12)
+        (note,) = plan_release(own).notes
+        assert note.startswith("field 'identity' names nobody, so no person's name was searched")
+        own.delete_sample_field("identity")
+        (note,) = plan_release(own).notes
+        assert "'identity', which named the people for run 'one', will not do (no field" in note
+        with pytest.raises(ConfigError, match="no field 'identity'"):
+            plan_release(own, identity_field="identity")
+
+
+class TestVectors:
+    """Clean embeddings, wherever a dataset holds them, may not be in a release."""
+
+    @pytest.fixture
+    def embedded(self, own):
+        import fiftyone.brain as fob
+
+        rng = np.random.default_rng(3)
+        made = {name: rng.normal(size=(12, 16)) for name in ("list", "logits", "faces", "index")}
+        for row, sample in enumerate(own.iter_samples(autosave=True, progress=False)):
+            sample["numbers"] = made["list"][row].tolist()
+            sample["weather"].logits = made["logits"][row]
+            sample["faces"].detections[0]["features"] = made["faces"][row]
+        made["faces"][0, 0] = np.nan
+        own.set_values("faces.detections.features", [[v] for v in made["faces"]])
+        fob.compute_similarity(own, embeddings=made["index"], brain_key="mine", backend="sklearn")
+        fob.compute_visualization(own, embeddings=made["index"], brain_key="plot", method="pca")
+        return own, made
+
+    def test_are_all_known(self, embedded):
+        dataset, made = embedded
+        found = private_set(dataset, load_run(dataset, "one")).embeddings
+        for key, name in (
+            ("numbers", "list"),
+            ("weather.logits", "logits"),
+            ("mine (similarity index)", "index"),
+        ):
+            np.testing.assert_allclose(found[key], made[name], rtol=1e-6)
+        np.testing.assert_allclose(found["faces.detections.features"], made["faces"][1:], rtol=1e-6)
+        assert {key for key in found if not key.startswith("dp2vl_")} == {
+            *("numbers", "weather.logits", "mine (similarity index)"),
+            "faces.detections.features",
+        }
+        assert found["dp2vl_one_emb_clean_tiny_clip"].shape[0] == 12
+
+    @pytest.mark.parametrize("name", ["list", "logits", "faces", "index"])
+    def test_are_found_in_a_release(self, embedded, tmp_path, name):
+        dataset, made = embedded
+        out = tmp_path / "out"
+        out.mkdir()
+        (out / "vectors.json").write_text(json.dumps(made[name][7:9].tolist()))
+        assert audit_release(out, dataset, surrogates=[None]).counts().keys() == {"embedding"}
 
 
 class TestWhatIsRefused:
@@ -460,6 +575,18 @@ class TestInterrupted:
         assert set(fo.list_datasets()) == before
 
 
+def refuse_to_appear(patch: pytest.MonkeyPatch, folder: Path) -> None:
+    """Lets the disk fail in the last step, when all that belongs beside the folder is there."""
+    honest = os.rename
+
+    def rename(source: Any, target: Any) -> None:
+        if Path(target) == folder:
+            raise OSError(5, "Input/output error")
+        honest(source, target)
+
+    patch.setattr(staging.os, "rename", rename)
+
+
 class TestSidecar:
     def test_restores_every_pixel_and_is_not_in_the_release(self, shared, tmp_path):
         release = export_release(
@@ -487,6 +614,82 @@ class TestSidecar:
         with pytest.raises(ConfigError, match="shorter than 12"):
             export_release(shared, tmp_path / "out", passphrase="short")
         assert str(tmp_path / "out") not in {r.directory for r in list_releases(shared)}
+
+    def test_interrupted_beside_the_folder_it_is_completed(self, shared, tmp_path, monkeypatch):
+        out = tmp_path / "share" / "out"
+
+        for _ in range(2):
+            with monkeypatch.context() as patch:
+                refuse_to_appear(patch, out)
+                with pytest.raises(RunError, match=r"input/output error"):
+                    export_release(shared, out, passphrase=PASSPHRASE)
+            assert {p.suffix for p in out.parent.iterdir()} == {".json", ".html", ".restore"}
+        release = export_release(shared, out, passphrase=PASSPHRASE)
+        assert restore(out, release.sidecar, tmp_path / "back", PASSPHRASE) == 12
+        # complete, its sidecar is the only key to it, and no other release may take its place
+        os.rename(out, tmp_path / "shared")
+        with pytest.raises(ConfigError, match="move it away"):
+            export_release(shared, out, passphrase=PASSPHRASE)
+
+    def test_a_sidecar_of_somebody_else_is_not_replaced(self, shared, tmp_path, monkeypatch):
+        out = tmp_path / "out"
+        with monkeypatch.context() as patch:
+            refuse_to_appear(patch, out)
+            with pytest.raises(RunError, match=r"input/output error"):
+                export_release(shared, out, passphrase=PASSPHRASE)
+        (tmp_path / "out.restore").write_text("of another release")
+        with pytest.raises(ConfigError, match="move it away"):
+            export_release(shared, out, passphrase=PASSPHRASE)
+        assert (tmp_path / "out.restore").read_text() == "of another release"
+
+    def test_interrupted_before_it_was_recorded_it_is_completed(
+        self, shared, tmp_path, monkeypatch
+    ):
+        out = tmp_path / "out"
+        asked = {"format": "fiftyone", "fields": ["scene"], "passphrase": PASSPHRASE}
+        with monkeypatch.context() as patch:
+            patch.setattr(release_job.ReleaseJob, "finish", lambda self: 1 / 0)
+            with pytest.raises(ZeroDivisionError):
+                export_release(shared, out, **asked)
+        before = tree(tmp_path)
+        for other in (
+            {**asked, "fields": ["weather"]},
+            {**asked, "format": "csv"},
+            {**asked, "passphrase": None},
+        ):
+            with pytest.raises(RunError, match="holds files already"):
+                export_release(shared, out, **other)
+        with pytest.raises(RunError, match="holds files already"):
+            export_release(shared.limit(11), out, **asked)
+        (out / "more.txt").write_text("mine")
+        with pytest.raises(RunError, match="holds files already"):
+            export_release(shared, out, **asked)
+        (out / "more.txt").unlink()
+        release = export_release(shared, out, **asked)
+        assert release.photos == 12
+        after = tree(tmp_path)
+        made = {name for name in before if ".audit." not in name}
+        assert {name: after[name] for name in made} == {name: before[name] for name in made}
+        assert next(r for r in list_releases(shared) if r.key == release.key).state == "complete"
+        assert restore(out, release.sidecar, tmp_path / "back", PASSPHRASE) == 12
+        with pytest.raises(RunError, match="holds files already"):
+            export_release(shared, out, **asked)
+
+    def test_on_another_file_system(self, shared, tmp_path, monkeypatch):
+        import errno
+
+        place = tmp_path / "elsewhere" / "key"
+        honest = os.replace
+
+        def far(source: Any, target: Any) -> None:
+            if Path(source).parent != Path(target).parent:
+                raise OSError(errno.EXDEV, "Invalid cross-device link")
+            honest(source, target)
+
+        monkeypatch.setattr(os, "replace", far)
+        export_release(shared, tmp_path / "out", passphrase=PASSPHRASE, sidecar=place)
+        assert [p.name for p in place.parent.iterdir()] == ["key"]
+        assert restore(tmp_path / "out", place, tmp_path / "back", PASSPHRASE) == 12
 
     def test_the_passphrase_is_stored_nowhere(self, shared, tmp_path):
         export_release(shared, tmp_path / "out", passphrase=PASSPHRASE)
@@ -524,6 +727,25 @@ class TestTheCommands:
         ):
             assert main(arguments) == 1
             assert words in capsys.readouterr().err
+
+    def test_photos_without_protection_are_named(self, own, tmp_path, capsys):
+        clean = own.values("filepath")[10:]
+        for sample in own.skip(10).iter_samples(autosave=True, progress=False):
+            sample["dp2vl_one_status"], sample["dp2vl_one_path"] = "clean", None
+        out = str(tmp_path / "out")
+        assert main(["release", own.name, out, "--list"]) == 0
+        said = capsys.readouterr().out.splitlines()
+        assert "run one: 10 photos protected, 2 not" in said
+        assert [line for line in said if line.startswith("not protected: ")] == [
+            f"not protected: {path}" for path in clean
+        ]
+        assert main(["release", own.name, out]) == 1
+        captured = capsys.readouterr()
+        assert clean[0] not in captured.out
+        assert "--list" in captured.out
+        include = ["--unprotected", "include", "--confirm", "2"]
+        assert main(["release", own.name, out, *include]) == 0
+        assert all(f"not protected: {path}" in capsys.readouterr().out for path in clean[:1])
 
     def test_tags_choose(self, own, tmp_path):
         sample = own.first()

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
+import shutil
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from fiftyone_dp2vl.attack.settings import AttackConfig
+from fiftyone_dp2vl.release.tree import tree_sha256
 from fiftyone_dp2vl.store import (
     check_datasets,
     delete_evaluation,
@@ -24,6 +28,8 @@ from fiftyone_dp2vl.store import (
     repair_datasets,
 )
 from fiftyone_dp2vl.store.release.records import begin_release, save_release, scratch_dataset
+
+PASSPHRASE = "correct horse battery"
 
 pytestmark = pytest.mark.usefixtures("originals_untouched")
 
@@ -165,8 +171,8 @@ evaluate_attack_dataset(
 
 
 class TestReleases:
-    def release(self, dataset: Any, folder: Path) -> Any:
-        return export_release(dataset, folder, "one", format="directory")
+    def release(self, dataset: Any, folder: Path, **more: Any) -> Any:
+        return export_release(dataset, folder, "one", format="directory", **more)
 
     def test_what_an_interrupted_release_left(self, protected, tmp_path):
         import fiftyone as fo
@@ -201,16 +207,63 @@ class TestReleases:
             assert found(protected) == []
 
     def test_a_release_that_was_not_recorded_as_complete(self, protected, tmp_path):
-        self.release(protected, tmp_path / "out")
+        out = tmp_path / "out"
+        release = self.release(protected, out, passphrase=PASSPHRASE)
         (record,) = list_releases(protected)
-        unfinished = {"state": "running", "tree_sha256": ""}
-        save_release(protected, record, **unfinished)
+        save_release(protected, record, state="running")
         assert found(protected)[0].endswith("but it is not recorded as complete")
         repaired(protected)
         assert list_releases(protected) == [record]
         assert found(protected) == []
 
-        save_release(protected, record, **unfinished)
-        next((tmp_path / "out").rglob("*.png")).write_bytes(b"another")
+        save_release(protected, record, state="running")
+        key = release.sidecar.read_bytes()
+        release.sidecar.write_bytes(key[:-1])
+        (left,) = check_datasets([protected.name])
+        assert left.mend is None
+        assert f"its sidecar {release.sidecar} is gone or another" in left.finding
+        release.sidecar.write_bytes(key)
+
+        next(out.rglob("*.png")).write_bytes(b"another")
         (left,) = check_datasets([protected.name])
         assert (left.code, left.mend) == ("release-interrupted", None)
+        assert f"move {out} away" in left.advice
+
+    def test_a_report_that_anybody_could_have_written_completes_no_release(
+        self, protected, tmp_path
+    ):
+        out = tmp_path / "out"
+        report = self.release(protected, out).report
+        (record,) = list_releases(protected)
+        save_release(protected, record, state="running")
+        picture = next(out.rglob("*.png"))
+        shutil.copyfile(protected.first().filepath, picture)
+        # sealed anew, it says of the clean photo what was said of the protected one
+        hashes = [(p.name, hashlib.sha256(p.read_bytes()).hexdigest()) for p in out.iterdir()]
+        replace(report, tree_sha256=tree_sha256(hashes)).save(tmp_path / "out.audit.json")
+        assert [one.code for one in check_datasets([protected.name])] == ["release-interrupted"]
+        assert repaired(protected) == []
+        assert list_releases(protected)[0].state == "running"
+
+    def test_a_sidecar_without_its_release(self, protected, tmp_path):
+        out = tmp_path / "out"
+        release = self.release(protected, out, passphrase=PASSPHRASE)
+        save_release(protected, list_releases(protected)[0], state="running")
+        out.rename(tmp_path / "aside")
+        part = tmp_path / ".out.restore.dp2vl-part"
+        part.write_bytes(b"half")
+        left = check_datasets([protected.name])
+        assert [one.code for one in left] == ["release-leftovers", "release-interrupted"]
+        assert f"left the sidecar {release.sidecar}" in left[1].finding
+        repaired(protected)
+        assert not part.exists()
+        assert release.sidecar.exists()
+        again = self.release(protected, out, passphrase=PASSPHRASE)
+        assert again.key == release.key
+        assert found(protected) == []
+
+    def test_a_release_that_was_made_in_another_format_since(self, protected, tmp_path):
+        begin_release(protected, str(tmp_path / "out"), "one", "coco")
+        assert len(found(protected)) == 1
+        self.release(protected, tmp_path / "out")
+        assert found(protected) == []

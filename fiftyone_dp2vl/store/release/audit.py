@@ -2,23 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ...errors import RunError
 from ...release import AuditReport, PrivatePhoto, PrivateSet, audit_release as audit_folder
 from ...runs import Cosines, Progress
 from ..photos import GROUP_KINDS, field_problem, group_values
 from ..records import ProtectionRun, list_runs, load_run
+from .vectors import vectors_of
 
 if TYPE_CHECKING:
     from ...encoders import Encoder
 
-__all__ = ["all_photos", "audit_release", "finished_run", "identities_of", "private_set"]
+__all__ = ["People", "all_photos", "audit_release", "finished_run", "people_of", "private_set"]
+
+
+class People(NamedTuple):
+    """Who is on the photos of a dataset.
+
+    Attributes:
+        names: sorted; empty where no field says them
+        note: one sentence where there are none, else None
+    """
+
+    names: tuple[str, ...]
+    note: str | None
 
 
 def audit_release(
@@ -63,7 +74,7 @@ def audit_release(
 
         device = device or default_device()
         surrogates = [load_encoder(n, device=device) for n in record.protection.encoders]
-    return audit_folder(
+    report = audit_folder(
         directory,
         private_set(dataset, record, identity_field),
         encoders=surrogates,
@@ -73,6 +84,8 @@ def audit_release(
         progress=progress,
         cancel=cancel,
     )
+    note = people_of(all_photos(dataset), record, identity_field).note
+    return report if note is None else replace(report, notes=(*report.notes, note))
 
 
 def finished_run(dataset: Any, run: str | None) -> ProtectionRun:
@@ -124,18 +137,35 @@ def private_set(
         epsilon=record.protection.epsilon,
         lossy=record.output.format == "jpeg",
         encoders=encoders,
-        identities=identities_of(everything, record, identity_field),
-        embeddings=_embeddings(everything),
+        identities=people_of(everything, record, identity_field).names,
+        embeddings=vectors_of(everything),
         run=record.run,
     )
 
 
-def identities_of(view: Any, record: ProtectionRun, identity_field: str | None) -> tuple[str, ...]:
-    """Returns the names of the people, sorted; none without a field that says them."""
+def people_of(view: Any, record: ProtectionRun, identity_field: str | None) -> People:
+    """Returns the names of the people, and a note where no field says them.
+
+    Args:
+        view: all photos of a dataset
+        record: the run, whose groups are the people by default
+        identity_field: names the people
+
+    Raises:
+        ConfigError: if ``identity_field`` is not of a type that can
+    """
     field = identity_field or record.group_field
-    if field is None or (identity_field is None and field_problem(view, field, GROUP_KINDS)):
-        return ()
-    return tuple(sorted({name for name in group_values(view, field) if name}))
+    if field is None:
+        return People((), f"no field names the people on the photos, {_UNSEARCHED}")
+    problem = None if identity_field else field_problem(view, field, GROUP_KINDS)
+    if problem is not None:
+        told = f"field {field!r}, which named the people for run {record.run!r}, will not do"
+        return People((), f"{told} ({problem}), {_UNSEARCHED}")
+    names = tuple(sorted({name for name in group_values(view, field) if name}))
+    return People(names, None if names else f"field {field!r} names nobody, {_UNSEARCHED}")
+
+
+_UNSEARCHED = "so no person's name was searched for: name a field that does as identity_field"
 
 
 def all_photos(dataset: Any) -> Any:
@@ -143,17 +173,3 @@ def all_photos(dataset: Any) -> Any:
     if dataset.media_type == "group":
         return dataset.select_group_slices(media_type="image")
     return dataset
-
-
-def _embeddings(view: Any) -> dict[str, NDArray[Any]]:
-    found = {}
-    for name in _vector_fields(view.get_field_schema().items()):
-        rows = [np.asarray(row, dtype=np.float64) for row in view.values(name) if row is not None]
-        rows = [row for row in rows if row.ndim == 1 and row.shape == rows[0].shape]
-        if rows:
-            found[name] = np.stack(rows)
-    return found
-
-
-def _vector_fields(schema: Iterable[tuple[str, Any]]) -> list[str]:
-    return [name for name, kind in schema if type(kind).__name__ in ("VectorField", "ArrayField")]

@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ...errors import ConfigError, RunError
-from ...media.atomic import write_atomically
+from ...errors import RunError
 from ...release import AuditReport
 from ...release.passphrase import check_passphrase
-from ...release.restoration import SUFFIX
-from ...release.staging import staged
+from ...release.staging import Stage, refuse_existing, staged
 from ...runs import Progress
 from .audit import audit_release, private_set
+from .beside import (
+    audit_path,
+    check_sidecar,
+    has_sidecar,
+    known_sidecars,
+    place,
+    sidecar_path,
+)
 from .job import ReleaseJob
-from .plan import check_target, plan_release, settle_unprotected
+from .plan import ReleasePlan, check_target, plan_release, settle_unprotected
+from .records import ReleaseRecord, released_files, save_release
 from .text import TextChoices, TextListing
 
 if TYPE_CHECKING:
@@ -78,7 +84,8 @@ def export_release(
 
     Files get neutral names in an order that tells nothing of the samples', and hold nothing but
     pixels. The folder is made out of sight, audited, and appears only if the audit finds nothing.
-    The audit is written beside it, never into it.
+    The audit is written beside it, never into it. A call that was interrupted at any point is
+    completed by the same call, with the same files.
 
     Args:
         view: a FiftyOne dataset or view of photos
@@ -91,7 +98,8 @@ def export_release(
             ``"leave-out"`` or ``"include"``
         confirm_unprotected: for ``"include"``, how many such photos there are
         text: what is done with words that give somebody away: ``"refuse"``, ``"drop"``,
-            ``"mask"`` or ``"keep"``, or a mapping from ``"field:kind"``, a field or a kind to one
+            ``"mask"`` or ``"keep"``, or a mapping from ``"field:kind"``, a field or a kind to one,
+            see :class:`~fiftyone_dp2vl.store.release.text.TextChoices`
         identity_field: strings or classifications that name the people, default the run's groups
         passphrase: seals a sidecar that restores the originals; None writes none
         sidecar: where it goes, default beside the folder; never inside
@@ -112,23 +120,20 @@ def export_release(
     choices = TextChoices(text)
     settle_unprotected(plan, unprotected, confirm_unprotected)
     choices.check(plan.words)
+    plan = plan.without(choices)
     keys = list(plan.protected) + (list(plan.unprotected) if unprotected == "include" else [])
     if not keys:
         raise RunError(
             "no photo of the view is protected: choose another view, or protect it first"
         )
     target = Path(directory).expanduser().absolute()
-    seal = _sidecar_path(target, sidecar) if passphrase is not None else None
-    check_target(view, plan.record, target)
-    private = private_set(view._root_dataset, plan.record, identity_field)
-    job = ReleaseJob(view, plan, choices, private, keys, progress, cancel)
-    with staged(target) as stage:
-        job.begin(str(target))
-        job.write_photos(stage.scratch / "media")
-        job.export(stage.folder)
-        sealed = job.seal(stage.folder, stage.scratch / "sidecar", passphrase)
+    seal = sidecar_path(target, sidecar) if passphrase is not None else None
+    dataset = view._root_dataset
+    earlier = check_target(view, plan.record, target)
+
+    def audited(folder: Path) -> AuditReport:
         report = audit_release(
-            stage.folder,
+            folder,
             view,
             plan.record.run,
             identity_field=identity_field,
@@ -142,43 +147,81 @@ def export_release(
         )
         if not report.passed:
             raise RunError(f"nothing was released, because the audit says: {report.summary()}")
-        job.note_files()
-        beside = target.with_name(f"{target.name}.audit.json")
-        # made out of sight, so that a killed release leaves no part of it beside the folder
-        report.save(stage.scratch / "audit.json")
-        for suffix in (".json", ".html"):
-            _move_beside(stage.scratch / f"audit{suffix}", beside.with_suffix(suffix))
-        if seal is not None and sealed is not None:
-            _move_beside(sealed, seal)
-    job.finish(report)
+        return report
+
+    if earlier is not None:
+        if not _is_same(dataset, earlier, plan, keys, seal):
+            refuse_existing(target)
+        report = audited(target)
+        report.save(audit_path(target))
+        save_release(dataset, earlier, state="complete")
+        key = earlier.key
+    else:
+        if seal is not None:
+            check_sidecar(seal, known_sidecars(dataset, target))
+        private = private_set(dataset, plan.record, identity_field)
+        job = ReleaseJob(view, plan, choices, private, keys, progress, cancel)
+        with staged(target) as stage:
+            report = _make(job, stage, target, audited, passphrase, seal)
+        job.finish()
+        key = job.release.key
     return Release(
         directory=target,
         photos=len(keys),
         unprotected=report.unprotected,
         left_out=len(plan.protected) + len(plan.unprotected) - len(keys),
         report=report,
-        report_path=beside,
+        report_path=audit_path(target),
         sidecar=seal,
         words=plan.words,
-        key=job.release.key,
+        key=key,
     )
 
 
-def _sidecar_path(target: Path, chosen: str | Path | None) -> Path:
-    path = target.with_name(target.name + SUFFIX)
-    if chosen is not None:
-        path = Path(chosen).expanduser().absolute()
-    if target in path.parents or Path(os.path.realpath(target)) in path.resolve().parents:
-        raise ConfigError("the sidecar would lie inside the release: choose a place outside")
-    if path.exists():  # it may be the only key to another release
-        raise ConfigError(f"{path} exists: move it away, or choose another place for the sidecar")
-    return path
+def _make(
+    job: ReleaseJob,
+    stage: Stage,
+    target: Path,
+    audited: Callable[[Path], AuditReport],
+    passphrase: str | None,
+    seal: Path | None,
+) -> AuditReport:
+    """Makes a release out of sight, and puts what belongs beside it there."""
+    job.begin(str(target))
+    job.write_photos(stage.scratch / "media")
+    job.export(stage.folder)
+    sealed = job.seal(stage.folder, stage.scratch / "sidecar", passphrase)
+    report = audited(stage.folder)
+    strays = job.strays(stage.folder)
+    if strays:
+        raise RunError(f"nothing was released, because {'; '.join(strays[:5])}")
+    # whatever the disk refuses, it refuses before anything is seen
+    report.save(stage.scratch / "audit.json")
+    stage.sync()
+    refuse_existing(target)
+    if seal is not None:
+        check_sidecar(seal, known_sidecars(job.dataset, target))
+    job.note(report, seal, sealed)
+    beside = audit_path(target)
+    for suffix in (".json", ".html"):
+        place(stage.scratch / f"audit{suffix}", beside.with_suffix(suffix))
+    if seal is not None and sealed is not None:
+        place(sealed, seal)
+    return report
 
 
-def _move_beside(made: Path, target: Path) -> None:
-    """Puts a finished file elsewhere, whole or not at all."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        os.replace(made, target)
-    except OSError:  # another file system
-        write_atomically(target, made.read_bytes(), replace=True)
+def _is_same(
+    dataset: Any,
+    earlier: ReleaseRecord,
+    plan: ReleasePlan,
+    keys: Sequence[str],
+    seal: Path | None,
+) -> bool:
+    """Returns whether a release that was not recorded as complete is the one that is asked for."""
+    made = (earlier.run, earlier.format, earlier.fields, earlier.sidecar)
+    fields = tuple(name for name, _ in plan.fields)
+    return (
+        made == (plan.record.run, plan.format.name, fields, str(seal or ""))
+        and set(released_files(dataset, earlier.key)) == set(keys)
+        and has_sidecar(earlier)
+    )

@@ -43,6 +43,11 @@ class ReleaseFormat:
     fields: str = "one"
     options: dict[str, Any] = field(default_factory=dict)
 
+    @property
+    def tells_names(self) -> bool:
+        """Whether the names of fields are written, as far as is known."""
+        return self.fields == "any" or self.name not in FORMATS
+
 
 FORMATS: dict[str, ReleaseFormat] = {
     made.name: made

@@ -13,13 +13,16 @@ from typing import Any
 from ...config import OutputConfig
 from ...errors import DP2VLError, RunError
 from ...media import SUFFIXES, probe_photo, read_photo, write_photo
-from ...release import AuditReport, PrivateSet, SidecarWriter, TextScanner
+from ...release import KINDS, AuditReport, PrivateSet, SidecarWriter, TextScanner
 from ...release.containers import strip
 from ...release.steps import Steps
+from ...release.text import TextHit
 from ...runs import Progress
 from ...runs.manifest import PHOTOS
-from .fields import edited
+from ..repair.files import sha256_of
+from .fields import edited, texts_of
 from .formats import check_folder_names, export_options, settle_files
+from .kept import KeptWords
 from .plan import ReleasePlan
 from .records import (
     ReleaseRecord,
@@ -28,7 +31,7 @@ from .records import (
     save_released_files,
     scratch_dataset,
 )
-from .text import TextChoices, aliases_of
+from .text import FIELD_NAME, TextChoices, aliases_of
 
 __all__ = ["ReleaseJob"]
 
@@ -69,6 +72,12 @@ class ReleaseJob:
         self.release: ReleaseRecord
         self.files: dict[str, Path] = {}
         self.names: dict[str, str] = {}
+        self.kept = KeptWords()
+        self.scanner = TextScanner(
+            private.identities,
+            (photo.original for photo in private.photos),
+            (photo.key for photo in private.photos),
+        )
 
     def begin(self, directory: str) -> None:
         """Takes note of the release, and puts the photos in an order that tells nothing."""
@@ -144,20 +153,31 @@ class ReleaseJob:
             writer.finish()
         return path
 
-    def note_files(self) -> None:
-        """Takes note of which photo became which file, before anybody can see the files."""
-        save_released_files(self.dataset, self.release, self.names)
+    def note(self, report: AuditReport, sidecar: Path | None, sealed: Path | None) -> None:
+        """Takes note of what will be there, before anybody can see any of it.
 
-    def finish(self, report: AuditReport) -> None:
-        """Takes note that the release is there."""
+        Args:
+            report: the audit that the folder passed
+            sidecar: where its sidecar will be, or None
+            sealed: the sidecar as it is now, or None
+        """
+        save_released_files(self.dataset, self.release, self.names)
+        sidecars = self.release.sidecars_sha256
+        if sealed is not None:
+            sidecars = (*sidecars, sha256_of(sealed))
         self.release = save_release(
             self.dataset,
             self.release,
-            state="complete",
             fields=tuple(name for name, _ in self.plan.fields),
             unprotected=report.unprotected,
             tree_sha256=report.tree_sha256,
+            sidecar=str(sidecar or ""),
+            sidecars_sha256=sidecars,
         )
+
+    def finish(self) -> None:
+        """Takes note that the release is there."""
+        self.release = save_release(self.dataset, self.release, state="complete")
 
     def _samples(self) -> list[Any]:
         import fiftyone as fo
@@ -182,23 +202,44 @@ class ReleaseJob:
         """Returns field -> id -> the value as it travels."""
         import fiftyone as fo
 
-        scanner = TextScanner(
-            self.private.identities,
-            (photo.original for photo in self.private.photos),
-            (photo.key for photo in self.private.photos),
-        )
+        scanner = self.scanner
         aliases = aliases_of(self.private.identities, self.secret, scanner)
         ids = self.view.values("id")
         columns = {}
         for name, kind in self.plan.fields:
             edit = self.choices.editor(name, scanner, aliases)
             values = [edited(value, edit) for value in self.view.values(name)]
+            self._note_kept(name, values)
             if self.plan.format.name == "classification-tree":
                 labels = [v if kind == "StringField" else getattr(v, "label", None) for v in values]
                 check_folder_names(labels)
                 values = [None if v is None else fo.Classification(label=v) for v in labels]
             columns[name] = dict(zip(ids, values, strict=True))
         return columns
+
+    def _note_kept(self, field: str, values: Sequence[Any]) -> None:
+        """Takes note of the words that a field keeps, and refuses any that it was not to keep."""
+        if self.choices.of(field, FIELD_NAME) == "keep":
+            self.kept.keep([field], self.scanner.hits(field))
+        for value in values:
+            texts = list(texts_of(value))
+            hits: list[TextHit] = []
+            for text in texts:
+                hits += self.scanner.hits(text)
+            for hit in hits:
+                action = self.choices.of(field, hit.kind)
+                if action != "keep":
+                    raise RunError(
+                        f"field {field!r} would still have {KINDS[hit.kind]} ({hit.text!r}) after "
+                        f"what was chosen for it ({action}): drop what carries it, or leave the "
+                        "field out"
+                    )
+            self.kept.keep(texts, hits)
+
+    def strays(self, folder: Path) -> list[str]:
+        """Returns a sentence for each file with words that are kept elsewhere, but not there."""
+        kinds = self.choices.kept(self.plan.words)
+        return self.kept.strays(folder, kinds, self.scanner) if kinds else []
 
     def _protected(self, key: str) -> Path:
         """Returns a protected file, which must be one of the run's."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +14,12 @@ from ...release import TextScanner
 from ...release.staging import refuse_existing
 from ..photos import require_photos
 from ..records import ProtectionRun
-from .audit import all_photos, finished_run, identities_of
+from .audit import People, all_photos, finished_run, people_of
+from .beside import left_folder
 from .fields import require_fields
 from .formats import ReleaseFormat, format_problem, get_format
-from .text import SENTENCE, TextListing, list_words
+from .records import ReleaseRecord
+from .text import SENTENCE, TextChoices, TextListing, list_names, list_words
 
 __all__ = [
     "UNPROTECTED",
@@ -42,7 +44,8 @@ class ReleasePlan:
         fields: (field, class) of the chosen fields
         protected: ids of the protected photos, in the view's order
         unprotected: ids of the others
-        words: what the chosen fields would give away
+        words: what the chosen fields and their names would give away
+        notes: what was not searched for, one sentence each
         sentence: what pixels cannot do about it
     """
 
@@ -52,7 +55,21 @@ class ReleasePlan:
     protected: tuple[str, ...]
     unprotected: tuple[str, ...]
     words: tuple[TextListing, ...]
+    notes: tuple[str, ...] = ()
     sentence: str = SENTENCE
+
+    def without(self, choices: TextChoices) -> ReleasePlan:
+        """Returns the plan without the fields that are dropped for their own names.
+
+        Raises:
+            ConfigError: if the format does not fit what is left
+        """
+        dropped = choices.left_out(self.words)
+        fields = tuple((name, kind) for name, kind in self.fields if name not in dropped)
+        problem = format_problem(self.format, fields)
+        if problem is not None:
+            raise ConfigError(problem)
+        return replace(self, fields=fields)
 
 
 def plan_release(
@@ -86,14 +103,19 @@ def plan_release(
     ids, status = view.values(["id", record.names.status])
     pairs = list(zip(ids, status, strict=True))
     values = {name: view.values(name) for name, _ in chosen}
-    scanner = _scanner(view, record, identity_field)
+    people = people_of(all_photos(view._root_dataset), record, identity_field)
+    scanner = _scanner(view, record, people)
+    words = list_words(values, scanner)
+    if made.tells_names:
+        words = [*list_names(values, len(ids), scanner), *words]
     return ReleasePlan(
         record=record,
         format=made,
         fields=tuple(chosen),
         protected=tuple(key for key, state in pairs if state == "protected"),
         unprotected=tuple(key for key, state in pairs if state != "protected"),
-        words=tuple(list_words(values, scanner)),
+        words=tuple(words),
+        notes=(people.note,) if people.note is not None else (),
     )
 
 
@@ -139,13 +161,19 @@ def settle_unprotected(plan: ReleasePlan, choice: str, confirmed: int | None) ->
         )
 
 
-def check_target(view: Any, record: ProtectionRun, target: Path) -> None:
+def check_target(view: Any, record: ProtectionRun, target: Path) -> ReleaseRecord | None:
     """Refuses a folder that is not new, or lies among the originals or the run's files.
+
+    Returns:
+        the record of the release that is there, if it was interrupted before it was recorded as
+        complete; None where nothing is there
 
     Raises:
         RunError: if it does
     """
-    refuse_existing(target)
+    earlier = left_folder(view._root_dataset, target)
+    if earlier is None:
+        refuse_existing(target)
     originals = all_photos(view._root_dataset).values(record.filepath_field)
     check_output_folder(target, [path for path in originals if path])
     run = Path(os.path.realpath(record.directory))
@@ -154,12 +182,13 @@ def check_target(view: Any, record: ProtectionRun, target: Path) -> None:
         raise RunError(
             f"{target} and the run's folder lie one inside the other: choose another one"
         )
+    return earlier
 
 
-def _scanner(view: Any, record: ProtectionRun, identity_field: str | None) -> TextScanner:
+def _scanner(view: Any, record: ProtectionRun, people: People) -> TextScanner:
     dataset = all_photos(view._root_dataset)
     return TextScanner(
-        identities_of(dataset, record, identity_field),
+        people.names,
         [path for path in dataset.values(record.filepath_field) if path],
         dataset.values("id"),
     )

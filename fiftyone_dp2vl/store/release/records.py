@@ -44,7 +44,10 @@ class ReleaseRecord:
         started: ISO date and time, UTC
         fields: the fields that went with it
         unprotected: photos without protection in it
-        tree_sha256: of the folder, as the audit saw it
+        tree_sha256: of the folder, as the audit saw it; noted before anybody can see the folder
+        sidecar: what restores the originals, or empty
+        sidecars_sha256: of every sidecar that was sealed for this release, the last one last: an
+            interrupted release leaves one that may be replaced
     """
 
     key: str
@@ -57,6 +60,8 @@ class ReleaseRecord:
     fields: tuple[str, ...] = ()
     unprotected: int = 0
     tree_sha256: str = ""
+    sidecar: str = ""
+    sidecars_sha256: tuple[str, ...] = ()
 
 
 def scratch_dataset(record: ReleaseRecord) -> str:
@@ -73,7 +78,8 @@ def list_releases(dataset: Any) -> list[ReleaseRecord]:
     for key in dataset.list_runs(method=METHOD):
         # through JSON: what comes from the database are documents that only look like dictionaries
         data = json.loads(json.dumps(dataset.get_run_info(key).config.record))
-        found.append(ReleaseRecord(**{**data, "fields": tuple(data["fields"])}))
+        lists = {name: tuple(data.get(name, ())) for name in ("fields", "sidecars_sha256")}
+        found.append(ReleaseRecord(**{**data, **lists}))
     return sorted(found, key=lambda record: (record.started, record.key))
 
 
