@@ -95,7 +95,7 @@ def _large(args: argparse.Namespace, device: str) -> _Measured:
 
 def _paired(args: argparse.Namespace, device: str) -> _Measured:
     from ..bench.compare import compare_with_pgd
-    from ..bench.wall import wall_over_engine
+    from ..bench.wall import CAMERA, wall_over_engine
     from ..config import ProtectionConfig
     from ..encoders import load_encoder
 
@@ -116,11 +116,14 @@ def _paired(args: argparse.Namespace, device: str) -> _Measured:
         )
     print("  whole runs, from files to files", file=sys.stderr, flush=True)
     rows += wall_over_engine(encoder, default, photos=args.photos, rounds=2)
+    print("  the same with photos of 12 megapixels", file=sys.stderr, flush=True)
+    rows += wall_over_engine(encoder, default, photos=args.photos, rounds=2, size=CAMERA)
     notes = [
         f"Paired: {args.photos} photos, {args.steps} steps, {lanes} side by side, float32, the "
         "same loss; the two take turns in one process.",
         "The whole photo is the photo as it comes; the grid is where this engine keeps the "
         "perturbation (twice the side of the encoder's input).",
+        "Wall over engine: the engine's time goes by photos and steps, that for files by pixels.",
     ]
     configs = {"paired": paired.fingerprint(), "default": default.fingerprint()}
     return {args.encoder: encoder.info.weights_sha256}, configs, rows, notes

@@ -9,6 +9,7 @@ from fiftyone_dp2vl.bench import timing
 from fiftyone_dp2vl.bench.hardware import peak_flops, step_flops
 from fiftyone_dp2vl.bench.pgd import LossAsLogits, protect_with_pgd
 from fiftyone_dp2vl.bench.task import make_task
+from fiftyone_dp2vl.bench.wall import wall_over_engine
 from fiftyone_dp2vl.config import ProtectionConfig
 from fiftyone_dp2vl.encoders import load_encoder
 from fiftyone_dp2vl.protection import protect
@@ -57,6 +58,28 @@ def test_pgd_minimises_it_within_the_budget(task):
     model.start(images, list(task.keys))
     with torch.no_grad():
         assert (model.loss(moved) < model.loss(images)).all()
+
+
+def test_whole_runs_are_timed_on_files_of_the_size_that_is_said(task, monkeypatch):
+    from PIL import Image
+
+    import fiftyone_dp2vl.runs as runs
+
+    sizes = set()
+
+    def noted(items, *args, **kwargs):
+        for item in items:
+            with Image.open(item.path) as image:
+                sizes.add(image.size)
+        return protect_photos(items, *args, **kwargs)
+
+    protect_photos = runs.protect_photos
+    monkeypatch.setattr(runs, "protect_photos", noted)
+    rows = wall_over_engine(task.encoder, task.config, photos=3, rounds=2, size=(96, 64))
+    assert sizes == {(96, 64)}
+    assert {row.conditions["run"] for row in rows} == {"3 files of 96 x 64 pixels, 2 steps"}
+    (ratio,) = (row for row in rows if row.figure == "wall_over_engine")
+    assert ratio.value > 1
 
 
 def test_contenders_take_turns(monkeypatch):
