@@ -12,7 +12,7 @@ from fiftyone_dp2vl.errors import ConfigError, DP2VLError
 from fiftyone_dp2vl.store.projection import has_umap
 from fiftyone_dp2vl.store.records import ProtectionRun, list_runs
 
-from .forms import choices, encoder_problem, said, tell_problem
+from .forms import awaited, choices, encoder_problem, said, tell_problem
 from .streaming import stream
 
 
@@ -111,7 +111,8 @@ class AnalyseRun(foo.Operator):
             delegate (False): whether to schedule the operation instead
 
         Returns:
-            a list of dictionaries, an encoder each; with ``delegate``, FiftyOne's execution result
+            a list of dictionaries, an encoder each; with ``delegate``, FiftyOne's execution result;
+            in a notebook, where an event loop runs already, a task to ``await`` for it
         """
         from fiftyone_dp2vl.store.records import load_run
         from fiftyone_dp2vl.store.separation import load_separation
@@ -122,10 +123,12 @@ class AnalyseRun(foo.Operator):
         result = foo.execute_operator(
             self.uri, dataset=dataset, params=params, request_delegation=delegate
         )
-        if delegate:
-            return result
-        found = load_separation(dataset, record)
-        return [found[name].to_dict() for name in encoders or record.protection.encoders]
+
+        def stored(done: Any) -> list[dict[str, Any]]:
+            found = load_separation(dataset, record)
+            return [found[name].to_dict() for name in encoders or record.protection.encoders]
+
+        return awaited(result, (lambda done: done) if delegate else stored)
 
 
 def _runs(dataset: Any) -> dict[str, ProtectionRun]:

@@ -12,7 +12,7 @@ from fiftyone_dp2vl.errors import ConfigError, DP2VLError
 from fiftyone_dp2vl.store.names import clean_field
 from fiftyone_dp2vl.store.photos import view_problem
 
-from .forms import choices, encoder_problem, said, tell_problem
+from .forms import awaited, choices, encoder_problem, said, tell_fetching, tell_problem
 from .streaming import stream
 
 _DEFAULT_ENCODER = "embedded"
@@ -51,7 +51,10 @@ class ComputeEmbeddings(foo.Operator):
             description="A name, or a prefix and a model: hf:google/siglip2-so400m-patch14-384",
             view=choices([_DEFAULT_ENCODER], own=True),
         )
-        tell_problem(inputs, "encoder", encoder_problem(encoder))
+        only_here = bool(ctx.params.get("local_files_only"))
+        problem = encoder_problem(encoder, local_files_only=only_here)
+        if not tell_problem(inputs, "encoder", problem):
+            tell_fetching(inputs, [encoder])
         inputs.str(
             "field",
             label="Field",
@@ -64,6 +67,7 @@ class ComputeEmbeddings(foo.Operator):
             label="Compute again",
             description="By default photos that have an embedding already are skipped",
         )
+        inputs.bool("local_files_only", default=False, label="Never fetch models from the hub")
         return form
 
     def execute(self, ctx: foo.ExecutionContext) -> Iterator[Any]:
@@ -80,6 +84,7 @@ class ComputeEmbeddings(foo.Operator):
                     field=said(params, "field", None),
                     batch_size=said(params, "batch_size", 32),
                     overwrite=bool(params.get("overwrite")),
+                    local_files_only=bool(params.get("local_files_only")),
                     progress=report,
                     cancel=cancel,
                 ),
@@ -101,6 +106,7 @@ class ComputeEmbeddings(foo.Operator):
         batch_size: int = 32,
         overwrite: bool = False,
         delegate: bool = False,
+        local_files_only: bool = False,
     ) -> Any:
         """Computes embeddings from Python.
 
@@ -111,20 +117,30 @@ class ComputeEmbeddings(foo.Operator):
             batch_size (32): photos in one forward pass, at most
             overwrite (False): whether to compute again what is there
             delegate (False): whether to schedule the operation instead
+            local_files_only (False): whether to load the encoder from this machine's files only
 
         Returns:
-            the field's name; with ``delegate``, FiftyOne's execution result
+            the field's name; with ``delegate``, FiftyOne's execution result; in a notebook, where
+            an event loop runs already, a task to ``await`` for it
 
         Raises:
             ConfigError: if the view or the encoder will not do
         """
-        problem = view_problem(samples.view()) or encoder_problem(encoder)
+        problem = view_problem(samples.view()) or encoder_problem(
+            encoder, local_files_only=local_files_only
+        )
         if problem is not None:
             raise ConfigError(problem)
-        params = {"encoder": encoder, "batch_size": batch_size, "overwrite": overwrite}
+        params = {
+            "encoder": encoder,
+            "batch_size": batch_size,
+            "overwrite": overwrite,
+            "local_files_only": local_files_only,
+        }
         if field is not None:
             params["field"] = field
         result = foo.execute_operator(
             self.uri, view=samples.view(), params=params, request_delegation=delegate
         )
-        return result if delegate else field or clean_field(encoder)
+        stored = field or clean_field(encoder)
+        return awaited(result, lambda done: done if delegate else stored)

@@ -9,7 +9,7 @@ import fiftyone.operators.types as types
 
 from fiftyone_dp2vl.store.evaluations import AttackEvaluation, list_evaluations
 
-from .forms import chosen_record
+from .forms import awaited, chosen_record
 
 
 class DeleteEvaluation(foo.Operator):
@@ -69,7 +69,7 @@ class DeleteEvaluation(foo.Operator):
             "directory": record.directory,
         }
 
-    def __call__(self, samples: Any, evaluation: str, delete_files: bool = True) -> dict[str, Any]:
+    def __call__(self, samples: Any, evaluation: str, delete_files: bool = True) -> Any:
         """Deletes an evaluation from Python.
 
         Args:
@@ -78,12 +78,11 @@ class DeleteEvaluation(foo.Operator):
             delete_files (True): whether to delete the report's files too
 
         Returns:
-            what was deleted
+            what was deleted; in a notebook, a task to ``await`` for it
         """
         params = {"evaluation": evaluation, "delete_files": delete_files}
         result = foo.execute_operator(self.uri, dataset=samples._root_dataset, params=params)
-        deleted: dict[str, Any] = result.result
-        return deleted
+        return awaited(result, lambda done: done.result)
 
 
 def _summary(record: AttackEvaluation) -> str:

@@ -9,7 +9,7 @@ import fiftyone.operators.types as types
 
 from fiftyone_dp2vl.store.records import ProtectionRun, list_runs
 
-from .forms import chosen_record
+from .forms import awaited, chosen_record
 
 
 class DeleteRun(foo.Operator):
@@ -60,7 +60,7 @@ class DeleteRun(foo.Operator):
         ctx.ops.reload_dataset()
         return {"run": record.run, "fields": list(record.fields), "directory": record.directory}
 
-    def __call__(self, samples: Any, run: str, delete_files: bool = True) -> dict[str, Any]:
+    def __call__(self, samples: Any, run: str, delete_files: bool = True) -> Any:
         """Deletes a run from Python.
 
         Args:
@@ -69,12 +69,11 @@ class DeleteRun(foo.Operator):
             delete_files (True): whether to delete the protected files too
 
         Returns:
-            what was deleted
+            what was deleted; in a notebook, a task to ``await`` for it
         """
         params = {"run": run, "delete_files": delete_files}
         result = foo.execute_operator(self.uri, dataset=samples._root_dataset, params=params)
-        deleted: dict[str, Any] = result.result
-        return deleted
+        return awaited(result, lambda done: done.result)
 
 
 def _summary(record: ProtectionRun) -> str:

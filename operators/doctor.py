@@ -9,6 +9,8 @@ import fiftyone.operators.types as types
 
 from fiftyone_dp2vl import doctor
 
+from .forms import awaited
+
 
 class Doctor(foo.Operator):
     """Shows what ``dp2vl doctor`` says about the process that runs the App."""
@@ -83,8 +85,10 @@ class Doctor(foo.Operator):
         label = "All is well" if healthy else "Something is to be mended"
         return types.Property(outputs, view=types.View(label=label))
 
-    def __call__(self, samples: Any = None, repair: bool = False) -> dict[str, Any]:
+    def __call__(self, samples: Any = None, repair: bool = False) -> Any:
         """Returns the findings, after a repair where that is asked for.
+
+        In a notebook, where an event loop runs already, it is a task to ``await`` for them.
 
         Args:
             samples (None): the dataset to repair, or a view of it; default every dataset with
@@ -93,8 +97,8 @@ class Doctor(foo.Operator):
         """
         context = {} if samples is None else {"dataset": samples._root_dataset}
         params = {"repair": repair}
-        result: dict[str, Any] = foo.execute_operator(self.uri, params=params, **context).result
-        return result
+        result = foo.execute_operator(self.uri, params=params, **context)
+        return awaited(result, lambda done: done.result)
 
 
 _ALL = "Make all datasets and their files agree"

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from pathlib import Path
+import asyncio
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeVar
 
 import fiftyone.operators.types as types
 
-from fiftyone_dp2vl.store.photos import field_kind
+from fiftyone_dp2vl.store.photos import fields_of
 
 __all__ = [
+    "awaited",
     "choices",
     "chosen_record",
     "encoder_problem",
     "fields_of",
     "said",
+    "tell_fetching",
     "tell_problem",
     "unset_to_none",
 ]
@@ -88,14 +90,6 @@ def chosen_record(
     return records.get(chosen)
 
 
-def fields_of(view: Any, kinds: tuple[str, ...]) -> list[str]:
-    """Returns a view's top-level fields of given classes that are not the plugin's own."""
-    hidden = ("dp2vl_", "_")
-    names = [name for name in view.get_field_schema() if not name.startswith(hidden)]
-    own = ("filepath", "id", "media_type")
-    return [name for name in names if name not in own and field_kind(view, name) in kinds]
-
-
 def said(params: dict[str, Any], name: str, default: Any) -> Any:
     """Returns a parameter, or its default where it is absent or was emptied in the form."""
     value = params.get(name)
@@ -107,24 +101,55 @@ def unset_to_none(value: Any) -> Any:
     return None if value in ("", [], {}) else value
 
 
-def encoder_problem(name: str) -> str | None:
-    """Returns one sentence that says why an encoder cannot be used, as far as names tell.
+def encoder_problem(name: str, *, local_files_only: bool = False) -> str | None:
+    """Returns one sentence that says why an encoder cannot be used, as far as names and files tell.
 
     Loading it is left to the run: a form must answer at once.
-    """
-    from fiftyone_dp2vl.encoders import list_encoders
 
-    body = name.partition("?")[0]
-    prefix, colon, target = body.partition(":")
-    listing = {entry.name: entry for entry in list_encoders()}.get(prefix + colon)
-    if listing is None:
-        known = ", ".join(entry.name for entry in list_encoders())
-        return f"no encoder is called {name!r}: the names are {known}"
-    if not listing.ready:
-        return f"encoder {name!r} is not installed: the doctor operator says how to bring it"
-    if colon and not target:
-        return f"{name!r} names no model: give {listing.description} after the colon"
-    looks_local = target.startswith(("/", "~", ".")) or prefix == "local"
-    if looks_local and not Path(target).expanduser().exists():
-        return f"encoder {name!r} names a folder that does not exist"
-    return None
+    Args:
+        name: the encoder's
+        local_files_only: whether a model that would have to be fetched will not do
+    """
+    from fiftyone_dp2vl.encoders.beforehand import hub_is_off, missing_model, name_problem
+
+    problem = name_problem(name)
+    if problem is None and (local_files_only or hub_is_off()):
+        problem = missing_model(name)
+    return problem
+
+
+def tell_fetching(inputs: types.Object, encoders: Iterable[str]) -> None:
+    """Says in the form which encoders the run would fetch from the hub.
+
+    Args:
+        inputs: the form
+        encoders: names of which :func:`encoder_problem` knows nothing bad
+    """
+    from fiftyone_dp2vl.encoders.beforehand import missing_model
+
+    missing = [name for name in encoders if missing_model(name)]
+    if missing:
+        label = f"Not on this machine, to be fetched from the model hub: {', '.join(missing)}"
+        inputs.view("fetching", types.Notice(label=label))
+
+
+def awaited(result: Any, shape: Callable[[Any], T]) -> T | asyncio.Task[T]:
+    """Returns what an execution came to.
+
+    Args:
+        result: what ``foo.execute_operator`` returned; where an event loop runs already, as in a
+            notebook, that is a task
+        shape: from the execution's result to what the operator returns
+
+    Returns:
+        what ``shape`` returns, or in a notebook a task to ``await`` for it
+    """
+    if not isinstance(result, asyncio.Task):
+        return shape(result)
+
+    async def wait() -> T:
+        done = await result
+        done.raise_exceptions()
+        return shape(done)
+
+    return asyncio.get_running_loop().create_task(wait())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterator
 from typing import Any
 
@@ -12,10 +11,16 @@ import fiftyone.operators.types as types
 
 from fiftyone_dp2vl.errors import ConfigError, DP2VLError
 from fiftyone_dp2vl.store.photos import view_problem
-from fiftyone_dp2vl.store.records import load_run, next_run_name
+from fiftyone_dp2vl.store.records import load_run
 
-from .forms import said, tell_problem
-from .protect_form import add_inputs, arguments_of, estimate_run, first_problem
+from .forms import awaited, said, tell_problem
+from .protect_form import (
+    add_inputs,
+    add_notes,
+    arguments_of,
+    estimate_run,
+    first_problem,
+)
 from .streaming import stream
 
 
@@ -61,11 +66,12 @@ class Protect(foo.Operator):
         filepath_field = said(ctx.params, "filepath_field", "filepath")
         if tell_problem(inputs, "view", view_problem(view, filepath_field)):
             return form
-        add_inputs(inputs, view, ctx.params)
         name, problem = first_problem(view, ctx.params) or (None, None)
+        add_inputs(inputs, view, ctx.params, problem_of=name)
         if not tell_problem(inputs, "settings", problem, below=name):
             cost = estimate_run(view, ctx.params)
             if not tell_problem(inputs, "disk", None if cost.fits else _too_little(cost)):
+                add_notes(inputs, view, ctx.params)
                 inputs.view("estimate", types.Notice(label=cost.sentence()))
         return form
 
@@ -90,6 +96,8 @@ class Protect(foo.Operator):
         message = f"Run {record.run}: {counts['protected']} of {record.photos} photos protected"
         if counts["failed"]:
             message += f", {counts['failed']} failed: see field {record.names.error}"
+        if record.output.format == "jpeg":
+            message += f". JPEG is lossy: {record.names.linf} may exceed the budget"
         message += f". To see them, choose {record.names.path} as media field in the grid's options"
         yield ctx.ops.notify(message, variant="warning" if counts["failed"] else "success")
         yield ctx.ops.reload_dataset()
@@ -101,20 +109,21 @@ class Protect(foo.Operator):
 
         Args:
             samples: a FiftyOne dataset or view
-            run (None): the run's name, by default ``run1``, ``run2``, ...
+            run (None): the run's name, by default that of an unfinished run of the same photos
+                and settings, else ``run1``, ``run2``, ...
             delegate (False): whether to schedule the operation instead
             **settings: anything that :func:`fiftyone_dp2vl.store.protect_dataset` takes, for
                 example ``ratio=0.5``
 
         Returns:
-            the run's record as a dictionary; with ``delegate``, FiftyOne's execution result, and
-            in a notebook, where an event loop runs already, an ``asyncio.Task``
+            the run's record as a dictionary; with ``delegate``, FiftyOne's execution result; in a
+            notebook, where an event loop runs already, a task to ``await`` for it
 
         Raises:
             ConfigError: if the view or a setting will not do
         """
         view = samples.view()
-        params = {"run": run or next_run_name(samples), **settings}
+        params = {"run": run, **settings}
         if "epsilon" in params:  # in the form it is a text, so that it may be a name
             params["epsilon"] = str(params["epsilon"])
         # FiftyOne would say it too, as a traceback in an ExecutionError
@@ -124,12 +133,13 @@ class Protect(foo.Operator):
             _, problem = first_problem(view, params) or (None, None)
         if problem is not None:
             raise ConfigError(problem)
+        params["run"] = name = arguments_of(view, params)["run"]
         result = foo.execute_operator(
             self.uri, view=view, params=params, request_delegation=delegate
         )
-        if delegate or isinstance(result, asyncio.Task):
-            return result
-        return load_run(samples, params["run"]).to_dict()
+        if delegate:
+            return awaited(result, lambda done: done)
+        return awaited(result, lambda done: load_run(samples, name).to_dict())
 
 
 def _too_little(cost: Any) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -11,13 +12,25 @@ import fiftyone.operators.types as types
 from fiftyone_dp2vl.config import BUDGETS, OutputConfig, ProtectionConfig, SelectionConfig
 from fiftyone_dp2vl.errors import ConfigError, DP2VLError
 from fiftyone_dp2vl.store.names import RunNames, check_run_name
-from fiftyone_dp2vl.store.photos import GROUP_KINDS, MASK_KINDS, field_problem
-from fiftyone_dp2vl.store.records import next_run_name
+from fiftyone_dp2vl.store.photos import (
+    GROUP_KINDS,
+    MASK_KINDS,
+    field_problem,
+    fields_of,
+    obvious_group_field,
+)
+from fiftyone_dp2vl.store.records import list_runs, next_run_name
 from fiftyone_dp2vl.store.settings import Settings, split_settings
 
-from .forms import choices, encoder_problem, fields_of
+from .forms import choices, encoder_problem, tell_fetching
 
-__all__ = ["add_inputs", "arguments_of", "estimate_run", "first_problem"]
+__all__ = [
+    "add_inputs",
+    "add_notes",
+    "arguments_of",
+    "estimate_run",
+    "first_problem",
+]
 
 _SETTINGS = frozenset(
     field.name
@@ -27,7 +40,7 @@ _SETTINGS = frozenset(
 _CALL = frozenset(
     (
         *("run", "output_dir", "filepath_field", "group_field", "mask_field"),
-        *("device", "batch_size", "workers"),
+        *("device", "batch_size", "workers", "local_files_only"),
     )
 )
 """Parameters of ``protect_dataset`` beside the settings."""
@@ -35,14 +48,21 @@ _CALL = frozenset(
 _FORM_ONLY = frozenset(("advanced",))
 
 
-def add_inputs(inputs: types.Object, view: Any, params: dict[str, Any]) -> None:
-    """Adds the inputs for a view."""
-    from fiftyone_dp2vl.protection import list_strategies
+def add_inputs(
+    inputs: types.Object, view: Any, params: dict[str, Any], *, problem_of: str | None = None
+) -> None:
+    """Adds the inputs for a view.
 
+    Args:
+        inputs: the form
+        view: the photos
+        params: what the form holds
+        problem_of: the input that something is wrong with, which is then shown
+    """
     defaults = ProtectionConfig()
     inputs.str(
         "run",
-        default=next_run_name(view),
+        default=_proposed_run(view, params),
         label="Run",
         description="A name for this protection; its fields are named after it",
     )
@@ -65,19 +85,25 @@ def add_inputs(inputs: types.Object, view: Any, params: dict[str, Any]) -> None:
         view=budget,
     )
     group_fields = fields_of(view, GROUP_KINDS)
+    group_field = params.get("group_field")
     if group_fields:
         inputs.str(
             "group_field",
+            default=obvious_group_field(view),
             label="Who is on a photo",
             description="A field that names the person, which misleading strategies make use of",
             view=choices(group_fields),
         )
-        if params.get("group_field"):
+        if group_field:
             inputs.bool(
                 "stratify", default=False, label="Protect the same share of every person's photos"
             )
     inputs.bool("advanced", default=False, label="More settings")
+    own_strategy = params.get("strategy") not in (None, "", defaults.strategy)
     if not params.get("advanced"):
+        # what to choose where the people are not known is a strategy
+        if own_strategy or not group_field or problem_of == "strategy":
+            _add_strategy(inputs)
         return
     inputs.list(
         "encoders",
@@ -87,16 +113,7 @@ def add_inputs(inputs: types.Object, view: Any, params: dict[str, Any]) -> None:
         description="Photos are moved in these encoders' eyes; name the attacker's if you know it",
         view=choices(["embedded"], own=True),
     )
-    strategy = types.DropdownView()
-    for name, text in list_strategies().items():
-        strategy.add_choice(name, label=name, description=text)
-    inputs.enum(
-        "strategy",
-        strategy.values(),
-        default=defaults.strategy,
-        label="Strategy",
-        view=strategy,
-    )
+    _add_strategy(inputs)
     inputs.int("steps", default=defaults.steps, min=1, label="Optimisation steps")
     mask_fields = fields_of(view, MASK_KINDS)
     if mask_fields:
@@ -122,6 +139,40 @@ def add_inputs(inputs: types.Object, view: Any, params: dict[str, Any]) -> None:
         description="Beside the originals' folder, never inside it; chosen for you if empty",
     )
     inputs.int("seed", default=0, label="Seed", description="Of all that is random")
+    inputs.bool("local_files_only", default=False, label="Never fetch models from the hub")
+
+
+def _add_strategy(inputs: types.Object) -> None:
+    from fiftyone_dp2vl.protection import list_strategies
+
+    strategy = types.DropdownView()
+    for name, text in list_strategies().items():
+        strategy.add_choice(name, label=name, description=text)
+    inputs.enum(
+        "strategy",
+        strategy.values(),
+        default=ProtectionConfig().strategy,
+        label="Strategy",
+        view=strategy,
+    )
+
+
+def add_notes(inputs: types.Object, view: Any, params: dict[str, Any]) -> None:
+    """Adds what is worth knowing about parameters with which nothing is wrong."""
+    from fiftyone_dp2vl.runs.beforehand import nameless_note
+    from fiftyone_dp2vl.store.chosen import groups_chosen
+
+    arguments, settings = arguments_of(view, params), settings_of(view, params)
+    groups = groups_chosen(view, settings.selection, arguments.get("group_field"))
+    how = "choose a field that says who is on a photo"
+    note = nameless_note(settings.protection, groups, how)
+    if note is not None:
+        inputs.view("nameless", types.Warning(label=note[:1].upper() + note[1:]))
+    tell_fetching(inputs, settings.protection.encoders)
+    earlier = {record.run: record for record in list_runs(view)}.get(arguments["run"])
+    if earlier is not None:
+        label = f"Run {earlier.run} was not finished: this goes on with it"
+        inputs.view("unfinished", types.Notice(label=label))
 
 
 def arguments_of(view: Any, params: dict[str, Any]) -> dict[str, Any]:
@@ -139,8 +190,21 @@ def arguments_of(view: Any, params: dict[str, Any]) -> dict[str, Any]:
         for name, value in params.items()
         if name in _SETTINGS | _CALL and value not in (None, "", [])
     }
-    arguments.setdefault("run", next_run_name(view))
+    arguments.setdefault("run", _proposed_run(view, params))
     return arguments
+
+
+def _proposed_run(view: Any, params: dict[str, Any]) -> str:
+    """Returns the name of a run that is not named."""
+    from fiftyone_dp2vl.store.unfinished import proposed_run
+
+    given = {name: value for name, value in params.items() if value not in (None, "", [])}
+    try:
+        settings = split_settings({name: given[name] for name in given if name in _SETTINGS})
+    except DP2VLError:
+        return next_run_name(view)
+    asked = ("output_dir", "filepath_field", "group_field", "mask_field")
+    return proposed_run(view, settings, **{name: given[name] for name in asked if name in given})
 
 
 def settings_of(view: Any, params: dict[str, Any]) -> Settings:
@@ -149,12 +213,14 @@ def settings_of(view: Any, params: dict[str, Any]) -> Settings:
     Raises:
         ConfigError: if one is out of range
     """
-    arguments = arguments_of(view, params)
-    return split_settings({name: arguments[name] for name in arguments if name in _SETTINGS})
+    return split_settings(
+        {k: v for k, v in params.items() if k in _SETTINGS and v not in (None, "", [])}
+    )
 
 
 def first_problem(view: Any, params: dict[str, Any]) -> tuple[str, str] | None:
     """Returns what is wrong with the parameters: an input's name and one sentence; or None."""
+    from fiftyone_dp2vl.runs.beforehand import strategy_problem
     from fiftyone_dp2vl.store.protect import output_problem, run_problem
 
     try:
@@ -168,11 +234,16 @@ def first_problem(view: Any, params: dict[str, Any]) -> tuple[str, str] | None:
         # the configurations' sentences begin with the setting's name
         return str(error).split()[0], str(error)
     encoders = settings.protection.encoders
+    only_here = bool(arguments.get("local_files_only"))
     names = RunNames(run, encoders)
+    about_encoders = (encoder_problem(name, local_files_only=only_here) for name in encoders)
+    group_problem = field_problem(view, arguments.get("group_field"), GROUP_KINDS)
     found = (
-        ("run", run_problem(view._root_dataset, run, names)),
-        ("encoders", next(filter(None, map(encoder_problem, encoders)), None)),
-        ("group_field", field_problem(view, arguments.get("group_field"), GROUP_KINDS)),
+        ("run", run_problem(view._root_dataset, run, names, settings)),
+        ("encoders", next(filter(None, about_encoders), None)),
+        ("group_field", group_problem),
+        ("strategy", strategy_problem(settings.protection)),
+        *(() if group_problem else _about_people(view, settings, arguments.get("group_field"))),
         ("mask_field", field_problem(view, arguments.get("mask_field"), MASK_KINDS)),
         (
             "output_dir",
@@ -180,6 +251,21 @@ def first_problem(view: Any, params: dict[str, Any]) -> tuple[str, str] | None:
         ),
     )
     return next(((name, problem) for name, problem in found if problem), None)
+
+
+def _about_people(
+    view: Any, settings: Settings, group_field: str | None
+) -> Iterator[tuple[str, str | None]]:
+    """Yields what is wrong with drawing within groups and with a known strategy, if anything."""
+    from fiftyone_dp2vl.protection import list_strategies
+    from fiftyone_dp2vl.runs.beforehand import people_problem
+    from fiftyone_dp2vl.store.chosen import groups_chosen
+
+    groups = groups_chosen(view, settings.selection, group_field)
+    if settings.selection.stratify and groups and set(groups) == {None}:
+        yield "stratify", "stratify needs groups: name the field that says who is on a photo"
+    elif settings.protection.strategy in list_strategies():
+        yield "strategy", people_problem(settings.protection, groups)
 
 
 def estimate_run(view: Any, params: dict[str, Any]) -> Any:
@@ -194,6 +280,7 @@ def estimate_run(view: Any, params: dict[str, Any]) -> Any:
         settings_of(view, params),
         directory=Path(folder).expanduser(),
         filepath_field=_filepath(arguments),
+        group_field=arguments.get("group_field"),
     )
 
 

@@ -1,4 +1,4 @@
-"""``dp2vl protect``: a plain folder of photos in, a folder of protected ones out."""
+"""``dp2vl protect``: a folder of photos in, a folder of protected ones out; or a dataset."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..config import BUDGETS, OutputConfig, ProtectionConfig, SelectionConfig
-from ..errors import RunError
+from ..errors import ConfigError, RunError
 from .told import duration, interrupts, line
 
 if TYPE_CHECKING:
@@ -25,8 +25,25 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Adds the sub-command's arguments."""
     default, output = ProtectionConfig(), OutputConfig()
     budgets = ", ".join(f"{name} ({size:g})" for name, size in BUDGETS.items())
-    parser.add_argument("folder", type=Path, help="folder with photos, sub-folders included")
-    parser.add_argument("--out", type=Path, help="folder to write to (default: FOLDER-protected)")
+    parser.add_argument(
+        "folder", type=Path, nargs="?", help="folder with photos, sub-folders included, or a photo"
+    )
+    parser.add_argument(
+        "--out",
+        type=Path,
+        help="folder to write to (default: FOLDER-protected; for a dataset, below FiftyOne's)",
+    )
+    dataset = parser.add_argument_group("a FiftyOne dataset in place of a folder")
+    dataset.add_argument("--dataset", metavar="NAME", help="protect this dataset's photos")
+    dataset.add_argument("--view", metavar="NAME", help="only those of a saved view")
+    dataset.add_argument("--tag", action="append", help="only those with this tag, repeatable")
+    dataset.add_argument(
+        "--run", help="name for the run (default: the same unfinished run's, or run1, run2, ...)"
+    )
+    dataset.add_argument("--group-field", metavar="FIELD", help="field that says who is on a photo")
+    dataset.add_argument(
+        "--mask-field", metavar="FIELD", help="detections or segmentations that may change"
+    )
     parser.add_argument(
         "--epsilon", default="standard", help=f"budget: {budgets}, or a number (default: standard)"
     )
@@ -51,17 +68,26 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--format", default=output.format, help="png, webp or jpeg (default: png)")
     parser.add_argument(
+        "--jpeg-quality",
+        type=int,
+        default=output.jpeg_quality,
+        help=f"of JPEG files, 1 to 100 (default: {output.jpeg_quality})",
+    )
+    parser.add_argument(
         "--metadata", default=output.metadata, help="strip, keep or keep-no-gps (default: strip)"
     )
     parser.add_argument("--seed", type=int, default=0, help="of everything random (default: 0)")
     parser.add_argument("--device", help="such as cpu or cuda (default: the GPU if there is one)")
+    parser.add_argument("--local-files-only", action="store_true", help="never ask the hub")
     parser.add_argument("--batch-size", type=int, help="photos between two savings")
     parser.add_argument("--workers", type=int, help="threads that read, and that write")
     parser.add_argument("--yes", action="store_true", help="start without asking")
 
 
 def run(args: argparse.Namespace) -> int:
-    """Protects the folder; returns 0, or 1 where photos failed."""
+    """Protects a folder or a dataset; returns 0, or 1 where photos failed."""
+    if (args.folder is None) == (args.dataset is None):
+        raise ConfigError("give a folder with photos, or --dataset NAME")
     config = ProtectionConfig(
         encoders=tuple(args.encoder or ProtectionConfig().encoders),
         strategy=args.strategy,
@@ -70,9 +96,27 @@ def run(args: argparse.Namespace) -> int:
         seed=args.seed,
     )
     selection = SelectionConfig(ratio=args.ratio, stratify=args.stratify, seed=args.seed)
-    output = OutputConfig(format=args.format, metadata=args.metadata)
+    output = OutputConfig(
+        format=args.format, jpeg_quality=args.jpeg_quality, metadata=args.metadata
+    )
+    if args.dataset is None:
+        return _protect_folder(args, config, selection, output)
+    from .protect_dataset import protect_named
+
+    return protect_named(args, config, selection, output)
+
+
+def _protect_folder(
+    args: argparse.Namespace,
+    config: ProtectionConfig,
+    selection: SelectionConfig,
+    output: OutputConfig,
+) -> int:
+    for name in ("view", "tag", "run", "group_field", "mask_field"):
+        if getattr(args, name) is not None:
+            raise ConfigError(f"--{name.replace('_', '-')} goes with --dataset: leave it out")
     folder = args.folder.expanduser().resolve()
-    directory = (args.out or folder.parent / f"{folder.name}-protected").expanduser().resolve()
+    directory = (args.out or _beside(folder)).expanduser().resolve()
 
     from ..runs.plain import photos_in
 
@@ -85,21 +129,30 @@ def run(args: argparse.Namespace) -> int:
 
     from ..encoders import load_encoder
     from ..media import check_output_folder
-    from ..protection import get_strategy
-    from ..runs import estimate, protect_photos
-    from ..runs.folder import refuse_foreign
-    from ..runs.manifest import MANIFEST
+    from ..runs import estimate, protect_photos, select
+    from ..runs.beforehand import check_settings, nameless_note
+    from ..runs.folder import has_begun, refuse_foreign
+    from ..store.embeddings import default_device
 
     # all that can be refused is refused before anything is loaded, let alone timed
-    get_strategy(config.strategy)
+    people = {item.key: item.group for item in items}
+    groups = [people[key] for key in select(list(people), list(people.values()), selection)]
+    check_settings(config, groups)
     check_output_folder(directory, (item.path for item in items))
     refuse_foreign(directory)
-    encoders = [load_encoder(name, device=args.device) for name in config.encoders]
-    if (directory / MANIFEST).is_file():
+    device = args.device or default_device()
+    encoders = [
+        load_encoder(name, device=device, local_files_only=args.local_files_only)
+        for name in config.encoders
+    ]
+    if has_begun(directory):
         print(f"going on with the run in {directory}")
     else:
+        note = nameless_note(config, groups, "give each person a sub-folder and --group-by-folder")
+        if note is not None:
+            print(f"note: {note}")
         print(estimate(items, directory, config, selection, output, encoders=encoders))
-        if not args.yes and not _confirmed(directory):
+        if not args.yes and not confirmed(f"write to {directory}?"):
             return 0
     with interrupts() as cancel, line() as show:
         result = protect_photos(
@@ -118,11 +171,18 @@ def run(args: argparse.Namespace) -> int:
     return 1 if result.with_status("failed") else 0
 
 
-def _confirmed(directory: Path) -> bool:
+def _beside(source: Path) -> Path:
+    """Returns where protected photos go: beside the originals' folder, never inside it."""
+    if source.is_file():
+        return source.parent.parent / f"{source.stem}-protected"
+    return source.parent / f"{source.name}-protected"
+
+
+def confirmed(question: str) -> bool:
     """Asks, where there is somebody to ask."""
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         return True
-    return input(f"write to {directory}? [Y/n] ").strip().lower() in ("", "y", "yes")
+    return input(f"{question} [Y/n] ").strip().lower() in ("", "y", "yes")
 
 
 def _report(result: RunResult, names: Sequence[str]) -> None:
@@ -138,14 +198,19 @@ def _report(result: RunResult, names: Sequence[str]) -> None:
         rows += _figures(protected, names)
     rows.append(("time", duration(result.wall_seconds)))
     rows.append(("files", str(result.directory / "photos")))
-    width = max(len(name) for name, _ in rows)
-    print("\n".join(f"{name:{width}}  {value}" for name, value in rows))
+    show_rows(rows)
     for warning in result.warnings[:_SHOWN]:
         print(f"note: {warning}", file=sys.stderr)
     for record in failed[:_SHOWN]:
         print(f"failed: {record.key}: {record.error}", file=sys.stderr)
     if len(failed) > _SHOWN:
         print(f"and {len(failed) - _SHOWN} more, see {result.directory}", file=sys.stderr)
+
+
+def show_rows(rows: Sequence[tuple[str, str]]) -> None:
+    """Prints names and values in two columns."""
+    width = max(len(name) for name, _ in rows)
+    print("\n".join(f"{name:{width}}  {value}" for name, value in rows))
 
 
 def _figures(protected: Sequence[PhotoRecord], names: Sequence[str]) -> list[tuple[str, str]]:

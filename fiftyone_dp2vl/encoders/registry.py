@@ -21,6 +21,7 @@ __all__ = [
     "EncoderRequest",
     "list_encoders",
     "load_encoder",
+    "parse_name",
     "register_encoder",
     "unload_encoders",
 ]
@@ -171,7 +172,12 @@ def _installed(module: str) -> bool:
         return False
 
 
-def _parse(name: str) -> tuple[_Entry, str, dict[str, str]]:
+def parse_name(name: str) -> tuple[str, str, dict[str, str]]:
+    """Returns the registered name or prefix, the target and the options of an encoder's name.
+
+    Raises:
+        ConfigError: if the name is unknown or malformed
+    """
     body, mark, query = name.partition("?")
     options: dict[str, str] = {}
     for part in query.split("&") if mark else []:
@@ -188,7 +194,7 @@ def _parse(name: str) -> tuple[_Entry, str, dict[str, str]]:
         raise ConfigError(f"no encoder is called {name!r}: {hint} {known}")
     if colon and not target:
         raise ConfigError(f"{name!r} names no model: give {entry.description} after the colon")
-    return entry, target, options
+    return prefix + colon, target, options
 
 
 def load_encoder(
@@ -205,12 +211,13 @@ def load_encoder(
         local_files_only: whether to stay with this machine's files
 
     Raises:
-        ConfigError: if the name is unknown
+        ConfigError: if the name is unknown, or the device is none of this machine's
         ModelNotFoundError: if the weights are not here and cannot be fetched
     """
-    place = torch.device("cpu" if device is None else device)
+    place = _place(device)
     with _lock:
-        entry, target, options = _parse(name)
+        registered, target, options = parse_name(name)
+        entry = _entries[registered]
         key = (name, str(place))
         if key not in _loaded:
             if entry.needs is not None and not _installed(entry.needs):
@@ -224,6 +231,20 @@ def load_encoder(
                 encoder.name = name
             _loaded[key] = encoder.to(place).freeze()
         return _loaded[key]
+
+
+def _place(device: str | torch.device | None) -> torch.device:
+    """Returns a device that works, which the first number on it shows."""
+    try:
+        place = torch.device("cpu" if device is None else device)
+        torch.zeros(1, device=place).item()
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        here = ["cpu", *(f"cuda:{number}" for number in range(torch.cuda.device_count()))]
+        here += ["mps"] if torch.backends.mps.is_available() else []
+        raise ConfigError(
+            f"device {str(device)!r} is not usable here: this machine has {', '.join(here)}"
+        ) from error
+    return place
 
 
 def unload_encoders() -> None:

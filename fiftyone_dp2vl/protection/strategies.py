@@ -321,7 +321,8 @@ class _Misleading(Strategy):
         if people < 2:
             raise ConfigError(
                 f"strategy {self.name!r} moves people toward each other and found only one: give "
-                "photos of at least two people (or clusters), or choose another strategy"
+                "photos of at least two people, or choose a strategy that needs one only, such as "
+                "'centroid'"
             )
         order = rng.permutation(people)
         rank = np.empty(people, dtype=np.int64)

@@ -18,7 +18,20 @@ from .manifest import ITEMS, JOURNAL, MANIFEST, TARGETS, ItemList, Manifest
 from .names import checked_path
 from .originals import Original
 
-__all__ = ["RunFolder", "refuse_foreign"]
+__all__ = ["RunFolder", "has_begun", "refuse_foreign"]
+
+
+def has_begun(directory: Path) -> bool:
+    """Says whether a folder holds a run whose settings can no longer change.
+
+    Until the first pass is finished nothing was made by them, so they bind nobody.
+
+    Raises:
+        RunError: if the run in the folder cannot be read
+    """
+    if not (directory / MANIFEST).is_file():
+        return False
+    return Manifest.load(directory).targets_sha256 is not None
 
 
 def refuse_foreign(directory: Path) -> None:
@@ -74,20 +87,19 @@ class RunFolder:
         self.originals: dict[str, Original] = {}
         self.records: dict[str, PhotoRecord] = {}
         remove_leftovers(directory)
-        if (directory / MANIFEST).is_file():
+        if has_begun(directory):
             self.manifest = Manifest.load(directory)
             self.warnings += self.manifest.check_same(asked)
             begun = ItemList.load(directory)
             begun.check_same([i.key for i in items], [i.group for i in items])
         else:
             self.manifest = asked
+            # what a first pass that was not finished has noted is not to be trusted
+            (directory / JOURNAL).unlink(missing_ok=True)
             begun = _listed(items, selected)
             begun.save(directory)
             asked.save(directory)
         self.selected = begun.selected
-        if self.manifest.targets_sha256 is None:
-            # the first pass was not finished; what it noted is not to be trusted
-            (directory / JOURNAL).unlink(missing_ok=True)
         self._journal = Journal(directory / JOURNAL)
         self._read()
 
@@ -150,6 +162,12 @@ class RunFolder:
         self.manifest.save(self.directory)
         self.targets = targets
         self.originals = {original.key: original for original in originals}
+
+    def abandon(self) -> None:
+        """Leaves nothing of a run whose first pass was refused; for the end of a call."""
+        self._journal.close()
+        for name in (JOURNAL, ITEMS, MANIFEST):
+            (self.directory / name).unlink(missing_ok=True)
 
     def add(self, record: PhotoRecord) -> None:
         """Writes what became of a photo; it is on the disk when this returns."""

@@ -16,14 +16,15 @@ __all__ = ["photos_in"]
 def photos_in(
     folder: str | os.PathLike[str], *, group_by_folder: bool = False
 ) -> tuple[list[PhotoItem], Counter[str]]:
-    """Returns the photos in a folder and below it, and what else is there.
+    """Returns the photos in a folder and below it, or a single one, and what else is there.
 
     A file is taken for a photo by its ending; one that then cannot be read becomes a failure of
     the run, not a gap. Hidden files and folders are passed over.
 
     Args:
-        folder: where to look; links to folders are not followed
-        group_by_folder: whether photos of one sub-folder are of one person
+        folder: where to look, or the photo; links to folders are not followed
+        group_by_folder: whether photos of one sub-folder are of one person; who is on a photo
+            outside of any sub-folder is then not known
 
     Returns:
         items with their relative paths as keys, sorted, and the other files' endings, counted
@@ -32,8 +33,10 @@ def photos_in(
         RunError: if the folder does not exist or cannot be listed
     """
     root = Path(folder)
+    if root.is_file():
+        return [PhotoItem(root.name, root)], Counter()
     if not root.is_dir():
-        raise RunError(f"{root} is not a folder: give one with photos")
+        raise RunError(f"{root} is neither a folder nor a file: give a folder with photos")
     items: list[PhotoItem] = []
     others: Counter[str] = Counter()
 
@@ -50,6 +53,7 @@ def photos_in(
                 others[path.suffix.lower() or name] += 1
                 continue
             relative = path.relative_to(root)
-            group = relative.parent.as_posix() if group_by_folder else None
+            known = group_by_folder and relative.parent != Path()
+            group = relative.parent.as_posix() if known else None
             items.append(PhotoItem(relative.as_posix(), path, group=group))
     return sorted(items, key=lambda item: item.key), others

@@ -18,6 +18,7 @@ from ..errors import Cancelled, ConfigError, PhotoError, RunError
 from ..media import SUFFIXES, check_output_folder
 from ..protection import grid_pixels_for, grid_size, mask_to_grid, protect, to_grid
 from .ahead import PixelBudget, ahead
+from .beforehand import check_settings
 from .finishing import Finished, Finisher, Perturbation, failure, measured
 from .folder import RunFolder, refuse_foreign
 from .items import PhotoItem, PhotoRecord, Progress, RunResult
@@ -52,6 +53,7 @@ def protect_photos(
     progress: Callable[[Progress], None] | None = None,
     cancel: Callable[[], bool] | None = None,
     encoders: Sequence[Encoder] | None = None,
+    local_files_only: bool = False,
     shard: tuple[int, int] = (0, 1),
 ) -> RunResult:
     """Protects photos into a folder, or goes on with a run that was begun there.
@@ -72,6 +74,7 @@ def protect_photos(
         progress: called now and then from this thread
         cancel: asked now and then from this thread whether to stop
         encoders: the surrogates in the configuration's order, to use in place of loading them
+        local_files_only: whether surrogates are loaded from this machine's files only
         shard: (index, count): survey all photos, so that the targets are those of the whole run,
             but protect only every ``count``-th
 
@@ -79,7 +82,7 @@ def protect_photos(
         a record for each item, in order; with ``shard``, without those of the other shards
 
     Raises:
-        ConfigError: if an argument is out of range
+        ConfigError: if an argument is out of range, or the strategy needs more people
         RunError: if the run cannot start or go on
         Cancelled: when ``cancel`` says so; what is finished is kept
     """
@@ -91,9 +94,11 @@ def protect_photos(
         raise ConfigError("shard, batch_size or workers is out of range: give shard (i, n), i < n")
     directory = Path(os.path.abspath(directory))
     selected = select([item.key for item in items], [item.group for item in items], selection)
+    chosen = set(selected)
+    check_settings(config, [item.group for item in items if item.key in chosen])
     check_output_folder(directory, (item.path for item in items))
     refuse_foreign(directory)
-    models = list(encoders) if encoders is not None else _load(config, device)
+    models = list(encoders) if encoders is not None else _load(config, device, local_files_only)
     if len(models) != len(config.encoders):
         raise ConfigError("encoders differ from config.encoders in number: give one for each name")
     asked = Manifest(
@@ -137,8 +142,14 @@ def _one_sentence(directory: Path) -> Iterator[None]:
         ) from error
 
 
-def _load(config: ProtectionConfig, device: str | torch.device | None) -> list[Encoder]:
-    return [load_encoder(name, device=device) for name in config.encoders]
+def _load(
+    config: ProtectionConfig, device: str | torch.device | None, local_files_only: bool
+) -> list[Encoder]:
+    device = device or ("cuda" if torch.cuda.is_available() else "cpu")
+    return [
+        load_encoder(name, device=device, local_files_only=local_files_only)
+        for name in config.encoders
+    ]
 
 
 Ready = tuple[str, Tensor, Tensor | None] | tuple[str, PhotoError]
@@ -211,15 +222,19 @@ class _Run:
     def _survey(self) -> None:
         items = [self.items[key] for key, _ in self.folder.selected]
         meter = Meter("survey", 0, len(items), self.progress, self.cancel)
-        originals, targets = survey(
-            items,
-            self.config,
-            self.models,
-            self.grid_pixels,
-            pool=self.readers,
-            budget=self.budget,
-            tick=meter.at,
-        )
+        try:
+            originals, targets = survey(
+                items,
+                self.config,
+                self.models,
+                self.grid_pixels,
+                pool=self.readers,
+                budget=self.budget,
+                tick=meter.at,
+            )
+        except ConfigError:  # such as too few people among the photos that can be read
+            self.folder.abandon()
+            raise
         self.folder.begin(originals, targets)
 
     def _order(self) -> list[str]:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from ..config import SelectionConfig
 from ..errors import ConfigError
 
-__all__ = ["select"]
+__all__ = ["select", "share_of"]
 
 
 def select(
@@ -44,9 +44,14 @@ def select(
     selected: list[str] = []
     for members in strata.values():
         members.sort(key=lambda key: _place(config.seed, key))
-        # the small allowance keeps .1 of 10, in floating point a hair above 1, at 1
-        selected += members[: math.ceil(config.ratio * len(members) - 1e-9)]
+        selected += members[: share_of(config.ratio, len(members))]
     return sorted(selected)
+
+
+def share_of(ratio: float, count: int) -> int:
+    """Returns how many of ``count`` photos a ratio takes: rounded up."""
+    # the small allowance keeps .1 of 10, in floating point a hair above 1, at 1
+    return math.ceil(ratio * count - 1e-9)
 
 
 def _place(seed: int, key: str) -> bytes:

@@ -53,6 +53,7 @@ def compute_embeddings(
     batch_size: int = 32,
     overwrite: bool = False,
     device: str | None = None,
+    local_files_only: bool = False,
     progress: Callable[[Progress], None] | None = None,
     cancel: Callable[[], bool] | None = None,
 ) -> Embedded:
@@ -68,6 +69,7 @@ def compute_embeddings(
         batch_size: photos in one forward pass, at most
         overwrite: whether to compute anew what is there
         device: for an encoder given by name; default the GPU where there is one
+        local_files_only: for one given by name, whether to load this machine's files only
         progress: called after every batch
         cancel: asked before every batch
 
@@ -80,7 +82,9 @@ def compute_embeddings(
     if isinstance(encoder, str):
         from ..encoders import load_encoder
 
-        encoder = load_encoder(encoder, device=device or default_device())
+        encoder = load_encoder(
+            encoder, device=device or default_device(), local_files_only=local_files_only
+        )
     dataset = view._root_dataset
     field = field or clean_field(encoder.name)
     _claim_field(dataset, field, encoder, overwrite)

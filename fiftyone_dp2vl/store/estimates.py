@@ -12,6 +12,7 @@ from typing import Any
 from ..config import ProtectionConfig, SelectionConfig
 from ..errors import PhotoError
 from ..media import probe_photo
+from .chosen import count_chosen
 from .embeddings import default_device
 from .records import list_runs
 from .settings import Settings
@@ -59,7 +60,12 @@ class RunEstimate:
 
 
 def estimate_run(
-    view: Any, settings: Settings, *, directory: Path, filepath_field: str = "filepath"
+    view: Any,
+    settings: Settings,
+    *,
+    directory: Path,
+    filepath_field: str = "filepath",
+    group_field: str | None = None,
 ) -> RunEstimate:
     """Returns what a run would cost.
 
@@ -72,11 +78,12 @@ def estimate_run(
         settings: the run's
         directory: where its files would go
         filepath_field: the field with the original files
+        group_field: the field that says who is on a photo, which ``stratify`` draws within
     """
     from ..runs.space import bytes_needed
 
     photos = len(view)
-    protected = _count(photos, settings.selection)
+    protected = count_chosen(view, settings.selection, group_field)
     rate = _rate(view, settings.protection, filepath_field) if protected else 0.0
     return RunEstimate(
         photos=photos,
@@ -85,10 +92,6 @@ def estimate_run(
         free_bytes=_free(directory),
         seconds=None if rate is None else rate * protected,
     )
-
-
-def _count(photos: int, selection: SelectionConfig) -> int:
-    return round(photos * selection.ratio)
 
 
 def _rate(view: Any, config: ProtectionConfig, filepath_field: str) -> float | None:

@@ -11,7 +11,10 @@ __all__ = [
     "MASK_KINDS",
     "field_kind",
     "field_problem",
+    "fields_of",
+    "group_counts",
     "group_values",
+    "obvious_group_field",
     "require_photos",
     "view_problem",
 ]
@@ -21,6 +24,10 @@ GROUP_KINDS = ("StringField", "Classification")
 
 MASK_KINDS = ("Detections", "Detection", "Segmentation")
 """Fields that can say which part of a photo may change."""
+
+_NAMES_OF_PEOPLE = frozenset(
+    ("identity", "individual", "people", "person", "person_id", "subject", "subject_id", "who")
+)
 
 
 def view_problem(view: Any, filepath_field: str = "filepath") -> str | None:
@@ -100,9 +107,42 @@ def group_values(view: Any, field: str | None) -> list[str | None]:
     if field is None:
         # not len(view): a database that was killed may count wrongly ever after
         return [None] * len(view.values("id"))
+    values: list[str | None] = view.values(_group_path(view, field))
+    return values
+
+
+def group_counts(view: Any, field: str | None) -> dict[str | None, int]:
+    """Returns the number of a view's photos of each group; counted by the database.
+
+    Args:
+        view: a FiftyOne dataset or view
+        field: as for :func:`group_values`; without one all photos are of the group None
+
+    Raises:
+        ConfigError: as :func:`group_values`
+    """
+    if field is None:
+        return {None: len(view)}
+    counts: dict[str | None, int] = view.count_values(_group_path(view, field))
+    return counts
+
+
+def _group_path(view: Any, field: str) -> str:
     problem = field_problem(view, field, GROUP_KINDS)
     if problem is not None:
         raise ConfigError(problem)
-    path = f"{field}.label" if field_kind(view, field) == "Classification" else field
-    values: list[str | None] = view.values(path)
-    return values
+    return f"{field}.label" if field_kind(view, field) == "Classification" else field
+
+
+def fields_of(view: Any, kinds: tuple[str, ...]) -> list[str]:
+    """Returns a view's top-level fields of given classes that are not the plugin's own."""
+    hidden = ("dp2vl_", "_")
+    names = [name for name in view.get_field_schema() if not name.startswith(hidden)]
+    own = ("filepath", "id", "media_type")
+    return [name for name in names if name not in own and field_kind(view, name) in kinds]
+
+
+def obvious_group_field(view: Any) -> str | None:
+    """Returns the field that says who is on a photo where its name leaves no doubt, else None."""
+    found = [f for f in fields_of(view, GROUP_KINDS) if f.lower() in _NAMES_OF_PEOPLE]
+    return found[0] if len(found) == 1 else None

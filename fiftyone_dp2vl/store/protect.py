@@ -13,16 +13,20 @@ from typing import TYPE_CHECKING, Any
 from ..errors import Cancelled, ConfigError, DP2VLError, RunError
 from ..media.places import check_output_folder
 from ..runs import PhotoItem, PhotoRecord, Progress, RunResult, protect_photos
+from ..runs.beforehand import check_settings
+from ..runs.folder import has_begun
 from ..runs.manifest import MANIFEST
+from ..runs.selection import select
 from .analysis import store_separation
 from .embeddings import compute_embeddings, default_device
 from .masks import label_masks
 from .names import RunNames, check_run_name
 from .photos import group_values, require_photos
 from .plots import register_plots
-from .records import ProtectionRun, forget_run, list_runs, next_run_name, now, save_run
+from .records import ProtectionRun, forget_run, list_runs, now, save_run
 from .settings import Settings, split_settings
-from .workers import this_worker
+from .unfinished import begun_problem, proposed_run
+from .workers import is_held, is_working, this_worker
 
 if TYPE_CHECKING:
     from ..encoders import Encoder
@@ -31,6 +35,9 @@ __all__ = ["default_output_dir", "output_problem", "protect_dataset", "run_probl
 
 # a form must answer at once, and the run itself checks every source again
 _CHECKED_SOURCES = 1000
+
+LOSSY = "measured after JPEG, which is lossy: it may exceed the budget, which held before JPEG"
+"""What is to be known of ``linf`` where files are JPEG."""
 
 ProgressCallback = Callable[[Progress], None]
 
@@ -47,6 +54,7 @@ def protect_dataset(
     batch_size: int | None = None,
     workers: int | None = None,
     surrogates: Sequence[Encoder] | None = None,
+    local_files_only: bool = False,
     progress: ProgressCallback | None = None,
     cancel: Callable[[], bool] | None = None,
     **settings: Any,
@@ -55,11 +63,12 @@ def protect_dataset(
 
     The original files are never written to. The protected ones become an alternate media field,
     so that the App can switch between the two. A run that was interrupted goes on when it is
-    called again with the same name and settings.
+    called again with the same photos and settings; a name need not be given for that.
 
     Args:
         view: a FiftyOne dataset or view of photos
-        run: the run's name, default ``run1``, ``run2``, ...
+        run: the run's name, default that of an unfinished run of the same photos and settings,
+            else ``run1``, ``run2``, ...
         output_dir: where files are written, default below FiftyOne's dataset directory
         filepath_field: the field with the original files
         group_field: strings or classifications that say who is on a photo; strategies that
@@ -69,6 +78,7 @@ def protect_dataset(
         batch_size: see :func:`fiftyone_dp2vl.runs.protect_photos`
         workers: see :func:`fiftyone_dp2vl.runs.protect_photos`
         surrogates: the encoders of the setting ``encoders``, where they are loaded already
+        local_files_only: whether they are loaded from this machine's files only
         progress: called while the run goes on
         cancel: asked while the run goes on
         **settings: any of :class:`~fiftyone_dp2vl.config.ProtectionConfig`,
@@ -87,9 +97,20 @@ def protect_dataset(
     chosen = split_settings(settings)
     require_photos(view, filepath_field)
     dataset = view._root_dataset
-    run = check_run_name(run) if run is not None else next_run_name(dataset)
+    run = (
+        check_run_name(run)
+        if run is not None
+        else proposed_run(
+            view,
+            chosen,
+            output_dir=output_dir,
+            filepath_field=filepath_field,
+            group_field=group_field,
+            mask_field=mask_field,
+        )
+    )
     names = RunNames(run, chosen.protection.encoders)
-    problem = run_problem(dataset, run, names)
+    problem = run_problem(dataset, run, names, chosen)
     if problem is not None:
         raise RunError(problem)
     earlier = {record.run: record for record in list_runs(dataset)}.get(run)
@@ -102,6 +123,7 @@ def protect_dataset(
             )
         directory = Path(earlier.directory)
     items = _items(view, filepath_field, group_field, mask_field)
+    _check(items, chosen)
     record = ProtectionRun(
         run=run,
         state="running",
@@ -124,12 +146,19 @@ def protect_dataset(
         started=earlier.started if earlier is not None else now(),
         worker=this_worker(),
     )
-    if earlier is None:
+    # once begun, or at work elsewhere, its record stands until this call is known to be the same
+    bound = earlier is not None and (
+        is_held(directory) or has_begun(directory) or is_working(earlier.worker) is True
+    )
+    if not bound:
         record = save_run(dataset, record)
     began = time.monotonic()
     try:
         device = device or default_device()
-        models = list(surrogates) if surrogates is not None else _load(chosen, device)
+        if surrogates is not None:
+            models = list(surrogates)
+        else:
+            models = _load(chosen, device, local_files_only)
         result = protect_photos(
             items,
             directory,
@@ -143,7 +172,7 @@ def protect_dataset(
             cancel=cancel,
             encoders=models,
         )
-        if earlier is not None:  # only now is it sure that this call is the same run's
+        if bound:  # only now is it sure that this call is the same run's
             record = save_run(dataset, record)
         _store_figures(dataset, names, result)
         for name, model in zip(chosen.protection.encoders, models, strict=True):
@@ -151,12 +180,13 @@ def protect_dataset(
         keys = _store_plots(view, names)
         _offer_media_field(dataset, names.path)
     except BaseException as error:
-        if earlier is None and not (directory / MANIFEST).is_file():
-            forget_run(dataset, record)  # it never began: there is nothing to resume or delete
-        elif earlier is None or not isinstance(error, RunError):
+        never_began = not (directory / MANIFEST).is_file()
+        if earlier is None and never_began:
+            forget_run(dataset, record)  # there is nothing to resume or delete
+        elif not (bound and isinstance(error, RunError)):
             # a call that was refused, for other settings or because the run is at work in another
             # process, must not change the record that the run began with
-            kept = earlier if earlier is not None else record
+            kept = earlier if earlier is not None and (bound or never_began) else record
             save_run(dataset, kept, state="stopped", worker="", error=_sentence(error))
         raise
     record = save_run(
@@ -176,19 +206,20 @@ def protect_dataset(
     return record
 
 
-def run_problem(dataset: Any, run: str, names: RunNames) -> str | None:
+def run_problem(dataset: Any, run: str, names: RunNames, settings: Settings) -> str | None:
     """Returns one sentence that says why a run cannot have its name, or None where it can.
 
     Args:
         dataset: a FiftyOne dataset
         run: the run's name
         names: the names that it would use
+        settings: that it would be made with
     """
     earlier = {record.run: record for record in list_runs(dataset)}.get(run)
     if earlier is not None and earlier.state == "complete":
         return f"run {run!r} is complete: choose another name, or delete that run first"
     if earlier is not None:
-        return None
+        return begun_problem(earlier, settings)
     taken = [field for field in names.fields() if dataset.has_sample_field(field)]
     if taken or dataset.has_run(names.key):
         return f"{(taken or [names.key])[0]!r} exists on the dataset already: choose another name"
@@ -240,10 +271,20 @@ def _items(
     ]
 
 
-def _load(chosen: Settings, device: str) -> list[Encoder]:
+def _check(items: Sequence[PhotoItem], chosen: Settings) -> None:
+    """Refuses what the run would refuse, before a record is made and models are loaded."""
+    groups = {item.key: item.group for item in items}
+    keys = select(list(groups), list(groups.values()), chosen.selection)
+    check_settings(chosen.protection, [groups[key] for key in keys])
+
+
+def _load(chosen: Settings, device: str, local_files_only: bool) -> list[Encoder]:
     from ..encoders import load_encoder
 
-    return [load_encoder(name, device=device) for name in chosen.protection.encoders]
+    return [
+        load_encoder(name, device=device, local_files_only=local_files_only)
+        for name in chosen.protection.encoders
+    ]
 
 
 def _store_figures(dataset: Any, names: RunNames, result: RunResult) -> None:
@@ -266,6 +307,10 @@ def _store_figures(dataset: Any, names: RunNames, result: RunResult) -> None:
             dataset.add_sample_field(field, kind)
         values = {record.key: read(record) for record in result.records}
         dataset.set_values(field, values, key_field="id")
+    if any(record.lossy for record in result.records):
+        field = dataset.get_field(names.linf)
+        field.description = LOSSY
+        field.save()
 
 
 def _cosine(encoder: str, which: str) -> Callable[[PhotoRecord], float | None]:

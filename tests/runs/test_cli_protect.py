@@ -72,7 +72,7 @@ def test_failed_photo_is_said(
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["nowhere"], "is not a folder"),
+        (["nowhere"], "is neither a folder nor a file"),
         (["empty"], "there are no photos"),
         (["originals", "--out", "originals/out"], "beside the originals"),
         (["originals", "--epsilon", "loud"], "epsilon is 'loud'"),
@@ -80,6 +80,10 @@ def test_failed_photo_is_said(
         (["originals", "--stratify"], "needs groups"),
         (["originals", "--strategy", "pray"], "pray"),
         (["originals", "--format", "gif"], "format is 'gif'"),
+        (["originals", "--format", "jpeg", "--jpeg-quality", "0"], "give 1 to 100"),
+        (["originals", "--run", "mine"], "--run goes with --dataset"),
+        (["originals", "--dataset", "mine"], "give a folder with photos, or --dataset NAME"),
+        ([], "give a folder with photos, or --dataset NAME"),
     ],
 )
 def test_polite_refusals(
@@ -120,3 +124,107 @@ def test_folders_as_people(tmp_path: Path, items: list[PhotoItem]) -> None:
     assert {item.key: item.group for item in found}["anna/a.png"] == "anna"
     assert len(found) == 10
     assert not others
+
+
+def test_photos_outside_of_any_sub_folder_are_of_nobody_known(
+    tmp_path: Path, items: list[PhotoItem]
+) -> None:
+    folder = tmp_path / "originals"
+    (folder / "anna").mkdir()
+    (folder / "photo00.png").rename(folder / "anna/a.png")
+    found, _ = photos_in(folder, group_by_folder=True)
+    assert {item.group for item in found if item.key != "anna/a.png"} == {None}
+
+
+def test_a_single_photo(
+    tmp_path: Path, items: list[PhotoItem], capsys: pytest.CaptureFixture[str]
+) -> None:
+    photo = tmp_path / "originals/photo00.png"
+    assert _protect(photo) == 1
+    error = capsys.readouterr().err
+    assert "found only one" in error
+    assert "'centroid'" in error
+    assert not (tmp_path / "photo00-protected").exists()
+    assert _protect(photo, "--strategy", "centroid") == 0
+    assert (tmp_path / "photo00-protected/photos/photo00.png").is_file()
+    assert "without names" not in capsys.readouterr().out
+
+
+def test_one_person_is_refused_before_anything_is_made(
+    tmp_path: Path, items: list[PhotoItem], capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "album"
+    (tmp_path / "originals").rename(tmp_path / "anna")
+    folder.mkdir()
+    (tmp_path / "anna").rename(folder / "anna")
+    assert _protect(folder, "--group-by-folder") == 1
+    captured = capsys.readouterr()
+    assert "choose a strategy that needs one only, such as 'centroid'" in captured.err
+    assert "about" not in captured.out
+    assert not (tmp_path / "album-protected").exists()
+    assert _protect(folder, "--group-by-folder", "--strategy", "centroid") == 0
+    assert len(list((tmp_path / "album-protected/photos/anna").iterdir())) == 10
+
+
+def test_advice_after_the_first_pass_can_be_followed_in_the_same_folder(
+    tmp_path: Path, items: list[PhotoItem], capsys: pytest.CaptureFixture[str]
+) -> None:
+    # two people by name, but all photos of one of them turn out to be unreadable
+    folder = tmp_path / "album"
+    (folder / "bob").mkdir(parents=True)
+    (tmp_path / "originals").rename(folder / "anna")
+    (folder / "bob/broken.png").write_text("no photo")
+    assert _protect(folder, "--group-by-folder") == 1
+    assert "'centroid'" in capsys.readouterr().err
+    assert _protect(folder, "--group-by-folder", "--strategy", "centroid") == 1
+    captured = capsys.readouterr()
+    assert "going on with" not in captured.out
+    assert captured.err.count("failed: ") == 1
+    assert Manifest.load(tmp_path / "album-protected").protection.strategy == "centroid"
+
+
+def test_nameless_photos_are_told_what_to_choose(
+    tmp_path: Path, items: list[PhotoItem], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert _protect(tmp_path / "originals") == 0
+    told = capsys.readouterr().out
+    assert "note: without names photos are grouped by likeness" in told
+    assert told.index("note: ") < told.index("about 1 min")
+    out = str(tmp_path / "second")
+    assert _protect(tmp_path / "originals", "--strategy", "centroid", "--out", out) == 0
+    assert "note: " not in capsys.readouterr().out
+
+
+def test_jpeg_quality(tmp_path: Path, items: list[PhotoItem]) -> None:
+    (tmp_path / "originals/photo04.png").unlink()  # one has alpha, which JPEG has not
+    (tmp_path / "originals/photo09.png").unlink()
+    assert _protect(tmp_path / "originals", "--format", "jpeg", "--jpeg-quality", "70") == 0
+    assert Manifest.load(tmp_path / "originals-protected").output.jpeg_quality == 70
+
+
+@pytest.mark.parametrize("device", ["gpu", "cuda:99", "meta", "mps:7"])
+def test_a_device_that_is_not_there(
+    tmp_path: Path, items: list[PhotoItem], capsys: pytest.CaptureFixture[str], device: str
+) -> None:
+    assert _protect(tmp_path / "originals", "--device", device) == 1
+    error = capsys.readouterr().err
+    assert error.startswith(f"dp2vl: device '{device}' is not usable here: this machine has cpu")
+    assert error.count("\n") == 1
+    assert not (tmp_path / "originals-protected").exists()
+
+
+def test_local_files_only_reaches_the_loader(
+    tmp_path: Path, items: list[PhotoItem], encoder: Encoder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+
+    def load(request: registry.EncoderRequest) -> Encoder:
+        asked.append(request.local_files_only)
+        return encoder
+
+    registry.register_encoder("noting", load)
+    common = ["protect", str(tmp_path / "originals"), "--encoder", "noting", "--steps", "1"]
+    assert main([*common, "--local-files-only"]) == 0
+    registry.unload_encoders()
+    assert main([*common, "--out", str(tmp_path / "second")]) == 0
+    assert asked == [True, False]

@@ -17,7 +17,7 @@ from PIL import Image
 
 from fiftyone_dp2vl.config import OutputConfig, ProtectionConfig, SelectionConfig
 from fiftyone_dp2vl.encoders import Encoder
-from fiftyone_dp2vl.errors import Cancelled, RunError
+from fiftyone_dp2vl.errors import Cancelled, ConfigError, RunError
 from fiftyone_dp2vl.runs import PhotoItem, RunResult
 from fiftyone_dp2vl.runs.lock import locked
 
@@ -255,3 +255,56 @@ def test_disk_that_fills_up_stops_the_run_and_nothing_is_lost(
     run(items)
     run(items, "whole")
     assert tree(tmp_path / "run") == tree(tmp_path / "whole")
+
+
+def test_settings_may_change_until_the_first_pass_is_finished(
+    tmp_path: Path, items: list[PhotoItem], run: Runner, tree: Tree, config: ProtectionConfig
+) -> None:
+    calls = 0
+
+    def cancel() -> bool:
+        nonlocal calls
+        calls += 1
+        return calls > 3
+
+    with pytest.raises(Cancelled):
+        run(items, "broken", cancel=cancel)
+    other = replace(config, strategy="centroid")
+    run(items[:8], "broken", config=other)
+    run(items[:8], "whole", config=other)
+    assert tree(tmp_path / "broken") == tree(tmp_path / "whole")
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"strategy": "pray"}, "no strategy 'pray'"),
+        ({"transforms": ("swirl:1-2",)}, "transform 'swirl:1-2'"),
+    ],
+)
+def test_settings_that_cannot_be_leave_nothing_behind(
+    tmp_path: Path,
+    items: list[PhotoItem],
+    run: Runner,
+    config: ProtectionConfig,
+    changes: dict[str, object],
+    words: str,
+) -> None:
+    with pytest.raises(ConfigError, match=words):
+        run(items, config=replace(config, **changes))
+    assert not (tmp_path / "run").exists()
+
+
+def test_one_person_leaves_nothing_behind(
+    tmp_path: Path, items: list[PhotoItem], run: Runner, config: ProtectionConfig
+) -> None:
+    alone = [replace(item, group="anna") for item in items]
+    with pytest.raises(ConfigError, match="such as 'centroid'"):
+        run(alone)
+    with pytest.raises(ConfigError, match="such as 'centroid'"):
+        run([replace(items[0], group=None)])
+    assert not (tmp_path / "run").exists()
+    result = run(alone[:1], config=replace(config, strategy="centroid"))
+    (record,) = result.records
+    assert record.status == "protected"
+    assert record.linf

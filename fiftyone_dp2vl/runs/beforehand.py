@@ -1,0 +1,78 @@
+"""What can be said against a run before anything is loaded, read or written."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+import numpy as np
+
+from ..config import ProtectionConfig
+from ..errors import ConfigError
+from ..protection import get_strategy, parse_transform
+
+__all__ = ["check_settings", "nameless_note", "people_problem", "strategy_problem"]
+
+
+def check_settings(config: ProtectionConfig, groups: Collection[str | None]) -> None:
+    """Refuses settings that the run itself would refuse later.
+
+    Args:
+        config: how photos would be moved
+        groups: the person in each photo to protect, None where that is not known
+
+    Raises:
+        ConfigError: if strategy or transforms are unknown, or the strategy needs more people
+    """
+    for problem in (strategy_problem(config), people_problem(config, groups)):
+        if problem is not None:
+            raise ConfigError(problem)
+
+
+def strategy_problem(config: ProtectionConfig) -> str | None:
+    """Returns one sentence about an unknown strategy or transform, or None."""
+    try:
+        get_strategy(config.strategy)
+        for text in config.transforms:
+            parse_transform(text)
+    except ConfigError as error:
+        return str(error)
+    return None
+
+
+def people_problem(config: ProtectionConfig, groups: Collection[str | None]) -> str | None:
+    """Returns one sentence if a known strategy needs more people than there are, or None.
+
+    Photos that fail to be read may leave fewer, which only the run can tell.
+
+    Args:
+        config: names the strategy
+        groups: as for :func:`check_settings`
+    """
+    strategy = get_strategy(config.strategy)
+    if not groups or not strategy.uses_groups:
+        return None
+    names = {group for group in groups if group}
+    unknown = sum(not group for group in groups)
+    # the nameless are clustered: into one group at least, and without any names into two
+    people = len(names) + min(unknown, 1 if names else 2)
+    try:
+        strategy.assign(np.arange(people), np.random.default_rng(0))
+    except ConfigError as error:
+        return str(error)
+    return None
+
+
+def nameless_note(config: ProtectionConfig, groups: Collection[str | None], how: str) -> str | None:
+    """Returns one sentence on what a known strategy does where nobody is named, or None.
+
+    Args:
+        config: names the strategy
+        groups: as for :func:`check_settings`
+        how: what the user can do to name the people, as an imperative
+    """
+    if any(groups) or not get_strategy(config.strategy).uses_groups:
+        return None
+    return (
+        "without names photos are grouped by likeness and moved toward another group, which may "
+        f"show the same person: {how}, or choose strategy 'centroid' if all show one person"
+    )

@@ -1,0 +1,115 @@
+"""Runs that were begun and are at work nowhere: what the same call would go on with."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from pathlib import Path
+from typing import Any
+
+from ..errors import RunError
+from ..runs.folder import has_begun
+from ..runs.manifest import ITEMS, ItemList
+from .records import ProtectionRun, list_runs, next_run_name
+from .settings import Settings
+from .workers import is_held, is_working
+
+__all__ = ["begun_problem", "proposed_run", "unfinished_run"]
+
+
+def proposed_run(
+    view: Any,
+    settings: Settings,
+    *,
+    output_dir: str | None = None,
+    filepath_field: str = "filepath",
+    group_field: str | None = None,
+    mask_field: str | None = None,
+) -> str:
+    """Returns the name of a run that is not named: that of the same unfinished run, or a new one.
+
+    Args:
+        view: a FiftyOne dataset or view
+        settings: the run's
+        output_dir: the folder that is asked for, or None for any
+        filepath_field: the field with the original files
+        group_field: the field that says who is on a photo, or None
+        mask_field: the field that confines the protection, or None
+    """
+    fields = (filepath_field, group_field, mask_field)
+    found = unfinished_run(view, settings, fields, output_dir)
+    return found.run if found is not None else next_run_name(view)
+
+
+def unfinished_run(
+    view: Any,
+    settings: Settings,
+    fields: tuple[str, str | None, str | None],
+    output_dir: str | None = None,
+) -> ProtectionRun | None:
+    """Returns the newest run of the same photos and settings that stopped, or None.
+
+    Args:
+        view: a FiftyOne dataset or view
+        settings: the run's
+        fields: ``filepath_field``, ``group_field`` and ``mask_field`` of the run
+        output_dir: the folder that is asked for, or None for any
+    """
+    ids: Collection[str] | None = None
+    for record in reversed(list_runs(view)):
+        if record.state == "complete" or not _left(record) or _differences(record, settings):
+            continue
+        if (record.filepath_field, record.group_field, record.mask_field) != fields:
+            continue
+        if output_dir is not None and Path(output_dir).expanduser().absolute() != Path(
+            record.directory
+        ):
+            continue
+        ids = view.values("id") if ids is None else ids
+        if _same_photos(record, ids):
+            return record
+    return None
+
+
+def begun_problem(record: ProtectionRun, settings: Settings) -> str | None:
+    """Returns one sentence if a run was begun with other settings, or None if it can go on.
+
+    Args:
+        record: an unfinished run's
+        settings: that are asked for now
+    """
+    lines = _differences(record, settings)
+    try:
+        if not lines or not has_begun(Path(record.directory)):
+            return None
+    except RunError as error:
+        return str(error)
+    return (
+        f"run {record.run!r} was begun with other settings ({'; '.join(lines)}): give the same to "
+        "go on with it, or choose another name"
+    )
+
+
+def _left(record: ProtectionRun) -> bool:
+    """Says whether it is sure that nobody is at work on a run that is not complete."""
+    if is_held(Path(record.directory)):
+        return False
+    return record.state == "stopped" or is_working(record.worker) is False
+
+
+def _differences(record: ProtectionRun, settings: Settings) -> list[str]:
+    return [
+        line
+        for name in Settings._fields
+        for line in getattr(record, name).difference(getattr(settings, name))
+    ]
+
+
+def _same_photos(record: ProtectionRun, ids: Collection[str]) -> bool:
+    directory = Path(record.directory)
+    if not (directory / ITEMS).is_file():  # stopped before its folder was begun
+        return record.photos == len(ids)
+    try:
+        items = ItemList.load(directory)
+    except RunError:
+        return False
+    return {*(key for key, _ in items.selected), *items.clean} == set(ids)
