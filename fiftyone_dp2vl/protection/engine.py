@@ -27,8 +27,8 @@ from .transforms import TransformSampler, parse_transform
 
 __all__ = ["Protected", "protect"]
 
-# with random transforms one step's loss says little: the best iterate is the one whose running
-# mean is lowest, once that mean has forgotten the start
+# with random transforms or surrogates one step's loss says little: the best iterate is the one
+# whose running mean is lowest, once that mean has forgotten the start
 _SMOOTHING = 0.9
 _BURN_IN = 20
 _AT_ONCE = 16
@@ -238,7 +238,7 @@ class _Loop:
             value = loss.detach()
             if step == 0:
                 start = value
-            if sampler.random:
+            if sampler.random or self._draws:
                 running = torch.where(
                     running.isinf(), value, _SMOOTHING * running + (1 - _SMOOTHING) * value
                 )
@@ -260,13 +260,17 @@ class _Loop:
         noise = [photo_normals(self.config.seed, key, "start", shape).sign() for key in keys]
         return torch.stack(noise).to(photos.device)
 
+    @property
+    def _draws(self) -> bool:
+        """Whether each step sees only some of the surrogates."""
+        return 0 < self.config.encoders_per_step < len(self.encoders)
+
     def _draw(self, step: int) -> list[tuple[str, Encoder]]:
         """The surrogates of one step: drawn by the run's seed alone, so the same for all photos."""
-        wanted = self.config.encoders_per_step
-        if not 0 < wanted < len(self.encoders):
+        if not self._draws:
             return self.encoders
         rng = np.random.Generator(np.random.Philox(key=[self.config.seed, step]))
-        picked = rng.choice(len(self.encoders), size=wanted, replace=False)
+        picked = rng.choice(len(self.encoders), size=self.config.encoders_per_step, replace=False)
         return [self.encoders[index] for index in sorted(picked)]
 
     def _see(self, encoder: Encoder, images: Tensor, windows: Tensor | None = None) -> Features:

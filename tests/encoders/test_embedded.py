@@ -86,6 +86,20 @@ def test_weights_are_the_recorded_ones(name: str) -> None:
     assert len(data) <= (20 if name == "embedded" else 10) * 2**20
 
 
+@pytest.mark.parametrize("name", FOLDERS)
+def test_the_recorded_figures_pass_the_gates(name: str) -> None:
+    """The bars that training/README.md states, at the size at which they are stated."""
+    report = json.loads((RESULTS / f"{name}.json").read_text())
+    figures = report["figures"]
+    assert report["passes"]
+    assert (figures["split"], figures["people"], figures["photos_per_person"]) == ("eval", 50, 5)
+    assert set(figures["identity"]) == {"pooled", "embeds", "mean_patch"}
+    assert min(figures["identity"].values()) >= 0.90
+    if name != "heldout":  # it has no text tower that could name things
+        assert figures["things"]["mean"] >= 0.80
+        assert len(figures["things"]) == len(SCENARIOS) + 1
+
+
 @pytest.mark.parametrize(
     ("name", "least"), [("embedded", 0.85), ("finetuned", 0.8), ("heldout", 0.85)]
 )

@@ -13,6 +13,7 @@ from fiftyone_dp2vl.protection import (
     Protected,
     Targets,
     collect_statistics,
+    engine,
     fit_targets,
     list_strategies,
     protect,
@@ -125,6 +126,34 @@ def test_several_surrogates_all_count(photos, people, encoder, second_encoder):
     key = "photo-00"
     assert not torch.equal(one[key].delta, both[key].delta)
     assert not torch.equal(sampled[key].delta, both[key].delta)
+
+
+@pytest.mark.parametrize("drawn", [0, 1])
+def test_steps_of_different_surrogates_are_compared_by_their_running_mean(
+    photos, people, encoder, second_encoder, monkeypatch, drawn
+):
+    values: list[float] = []
+    loss_of = engine._Loop._loss
+
+    def noted(loop, name, *args):
+        loss = loss_of(loop, name, *args)
+        values.append(float(loss.detach()[0]))
+        return loss
+
+    monkeypatch.setattr(engine._Loop, "_loss", noted)
+    encoders = [encoder, second_encoder]
+    found = run(
+        photos, people, encoders, ["photo-00"], steps=40, transforms=(), encoders_per_step=drawn
+    )
+    steps = len(values) // 41
+    assert steps == (drawn or len(encoders))
+    losses = [sum(values[at : at + steps]) for at in range(0, len(values), steps)]
+    if drawn:
+        means = losses[:1]
+        for loss in losses[1:]:
+            means.append(0.9 * means[-1] + 0.1 * loss)
+        losses = means[20:]
+    assert found["photo-00"].loss == pytest.approx(min(losses), abs=1e-5)
 
 
 def test_the_seed_decides(photos, people, encoder):
