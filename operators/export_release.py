@@ -112,7 +112,9 @@ class ExportRelease(foo.Operator):
         )
         if release.unprotected:
             message += f"; {release.unprotected} of them are not protected, as was confirmed"
-        yield ctx.ops.notify(message, variant="warning" if release.unprotected else "success")
+        message = "; ".join((message, *plan.notes))
+        careful = release.unprotected or plan.notes
+        yield ctx.ops.notify(message, variant="warning" if careful else "success")
 
     def __call__(
         self, samples: Any, directory: str | None = None, *, delegate: bool = False, **settings: Any

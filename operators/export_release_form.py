@@ -9,7 +9,6 @@ import fiftyone as fo
 import fiftyone.operators.types as types
 
 from fiftyone_dp2vl.errors import ConfigError, DP2VLError
-from fiftyone_dp2vl.release import KINDS
 from fiftyone_dp2vl.store.photos import GROUP_KINDS, field_problem
 from fiftyone_dp2vl.store.records import list_runs
 from fiftyone_dp2vl.store.release.fields import release_fields
@@ -43,6 +42,7 @@ _CALL = frozenset(
 
 _FORM_ONLY = frozenset(("restoration", "passphrase_file"))
 _WORDS = "words_"
+_DROP = "Drop what carries it"
 
 
 def add_inputs(inputs: types.Object, view: Any, params: dict[str, Any]) -> None:
@@ -102,16 +102,19 @@ def add_plan(inputs: types.Object, plan: ReleasePlan, params: dict[str, Any]) ->
             )
     for number, words in enumerate(plan.words):
         view = types.DropdownView()
-        view.add_choice("mask", label="Mask: say what it was instead")
-        view.add_choice("drop", label="Drop what carries it")
+        if not words.named:
+            view.add_choice("mask", label="Mask: say what it was instead")
+        view.add_choice("drop", label="Leave the field out" if words.named else _DROP)
         view.add_choice("keep", label="Keep it on purpose")
         inputs.enum(
             f"{_WORDS}{number}",
             view.values(),
-            label=f"{words.field}: {KINDS[words.kind]} on {words.photos} photos",
+            label=words.label,
             description=", ".join(words.examples),
             view=view,
         )
+    for number, note in enumerate(plan.notes):
+        inputs.view(f"note_{number}", types.Warning(label=note[:1].upper() + note[1:]))
     if plan.fields:
         inputs.view("pixels", types.Notice(label=plan.sentence))
     inputs.bool(
@@ -197,7 +200,9 @@ def first_problem(view: Any, plan: ReleasePlan, params: dict[str, Any]) -> tuple
         asked = "confirm_unprotected" if chosen == "include" else "unprotected"
         return asked, str(error)
     try:
-        TextChoices(arguments["text"]).check(plan.words)
+        decided = TextChoices(arguments["text"])
+        decided.check(plan.words)
+        plan.without(decided)
     except DP2VLError as error:
         return f"{_WORDS}0", str(error)
     return None
@@ -209,7 +214,7 @@ def _text_of(listed: tuple[TextListing, ...], params: dict[str, Any]) -> Any:
     if text:
         return text
     return {
-        f"{words.field}:{words.kind}": params[f"{_WORDS}{number}"]
+        words.key: params[f"{_WORDS}{number}"]
         for number, words in enumerate(listed)
         if params.get(f"{_WORDS}{number}")
     }

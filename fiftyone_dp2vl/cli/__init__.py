@@ -6,7 +6,18 @@ import argparse
 import importlib
 import sys
 from collections.abc import Sequence
-from errno import EACCES, EDQUOT, EFBIG, ENOSPC, EPERM, EROFS
+from errno import (
+    EACCES,
+    EDQUOT,
+    EFBIG,
+    EIO,
+    ENOENT,
+    ENOSPC,
+    ENOTDIR,
+    EPERM,
+    EROFS,
+    ESTALE,
+)
 
 from ..errors import Cancelled, DP2VLError
 
@@ -29,6 +40,9 @@ COMMANDS: dict[str, str] = {
 
 _REFUSED = frozenset({EACCES, EDQUOT, EFBIG, ENOSPC, EPERM, EROFS})
 """What a disk says that is full or may not be written to."""
+
+_LOST = frozenset({EIO, ENOENT, ENOTDIR, ESTALE})
+"""What it says when a file or folder has gone meanwhile, or the disk itself."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -58,11 +72,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"dp2vl: {error}", file=sys.stderr)
         return 1
     except OSError as error:
-        if error.errno not in _REFUSED:
+        # an error of a file that nobody named is more likely one of the program
+        lost = error.errno in _LOST and error.filename is not None
+        if error.errno not in _REFUSED and not lost:
             raise
+        done = "found or read" if lost else "written"
         reason = (error.strerror or "").lower()
         print(
-            f"dp2vl: {error.filename or 'a file'} cannot be written ({reason}): mend that and give "
+            f"dp2vl: {error.filename or 'a file'} cannot be {done} ({reason}): mend that and give "
             "the same command again",
             file=sys.stderr,
         )

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import ConfigError, RunError
+from ..measure.cards import CardError
 from ..measure.report import AttackReport
 from .names import PREFIX
 
@@ -25,6 +26,7 @@ __all__ = [
     "load_evaluation",
     "load_report",
     "next_evaluation_name",
+    "own_report",
     "save_evaluation",
 ]
 
@@ -34,6 +36,9 @@ ARMS = ("clean", "protected")
 """Arms whose answers become predictions."""
 
 REPORT, PAGE = "report.json", "report.html"
+
+_MADE_BY = "Made by fiftyone_dp2vl from "
+"""Stands at the foot of every page."""
 
 _MAX_NAME = 40
 
@@ -190,6 +195,24 @@ def load_report(dataset: Any, evaluation: str) -> AttackReport:
     return AttackReport.load(load_evaluation(dataset, evaluation).report)
 
 
+def own_report(record: AttackEvaluation) -> AttackReport:
+    """Returns the report in an evaluation's folder, which must be of that very evaluation.
+
+    The folder comes from the database, and so perhaps from a dataset that somebody else made:
+    before files in it are changed they must be what the evaluation wrote.
+
+    Raises:
+        CardError: if it is gone, damaged, or another evaluation's
+    """
+    report = AttackReport.load(record.report)
+    if report.name != record.evaluation:
+        raise CardError(
+            f"{record.report} is the report of evaluation {report.name!r}, not of "
+            f"{record.evaluation!r}"
+        )
+    return report
+
+
 def next_evaluation_name(dataset: Any) -> str:
     """Returns the first of ``eval1``, ``eval2``, ... that the dataset does not have yet."""
     taken = set(dataset._root_dataset.list_runs())
@@ -238,18 +261,42 @@ def delete_evaluation(
         the record of what was deleted
 
     Raises:
-        RunError: if there is no such evaluation
+        RunError: if there is no such evaluation, or what lies in the place of its report is not
+            its report
     """
     dataset = dataset._root_dataset
     record = load_evaluation(dataset, evaluation)
     if delete_files:
-        for path in (record.report, record.page):
-            path.unlink(missing_ok=True)
-        with contextlib.suppress(OSError):  # something else is in it, or it is gone
-            Path(record.directory).rmdir()
+        _delete_files(record)
     clear_results(dataset, record)
     dataset.delete_run(record.names.key)
     return record
+
+
+def _delete_files(record: AttackEvaluation) -> None:
+    """Deletes an evaluation's report and page, and their folder when nothing else is in it."""
+    if record.report.exists():
+        try:
+            report = own_report(record)
+        except (CardError, OSError) as error:
+            raise RunError(
+                f"the files of evaluation {record.evaluation!r} are not deleted, because {error}: "
+                "look at them, and delete the evaluation without its files"
+            ) from error
+        # the report last: as long as it is there, the call can be repeated
+        if _is_page_of(record.page, report):
+            record.page.unlink()
+        record.report.unlink()
+    with contextlib.suppress(OSError):  # something else is in it, or it is gone
+        Path(record.directory).rmdir()
+
+
+def _is_page_of(path: Path, report: AttackReport) -> bool:
+    """Returns whether a file is the page of a report, as any version drew it."""
+    if path.is_symlink() or not path.is_file():
+        return False
+    text = path.read_text(encoding="utf-8", errors="replace")
+    return text.startswith("<!doctype html>") and _MADE_BY in text and report.name in text
 
 
 def clear_results(dataset: Any, record: AttackEvaluation) -> None:

@@ -103,6 +103,32 @@ class TestTheForm:
         decided = {**params, "words_0": "mask", "words_1": "drop"}
         assert problems("export_release", decided) == []
 
+    def test_a_field_named_after_a_person_is_left_out_or_kept(
+        self, form, problems, generate, dataset, tmp_path
+    ):
+        dataset.set_values("ada_smiles", ["yes"] * 6)
+        out = tmp_path / "out"
+        params = {"directory": str(out), "format": "csv", "fields": ["scene", "ada_smiles"]}
+        (asked,) = [v for k, v in form("export_release", params).items() if k.startswith("words_")]
+        assert asked["view"]["label"] == "ada_smiles: the field's own name has a person's name"
+        assert [choice["value"] for choice in asked["view"]["choices"]] == ["drop", "keep"]
+        (found,) = problems("export_release", params)
+        assert "the field's own name has a person's name ('ada')" in found
+        assert problems("export_release", {**params, "words_0": "keep"}) == []
+        generate("export_release", {**params, "words_0": "drop"})
+        assert "smiles" not in (out / "labels.csv").read_text()
+
+    def test_it_says_where_nobody_is_searched_for(self, form, generate, dataset, tmp_path):
+        assert "note_0" not in form("export_release")
+        dataset.delete_sample_field("who")
+        shown = form("export_release")["note_0"]["view"]
+        assert shown["name"] == "Warning"
+        assert "so no person's name was searched for" in shown["label"]
+        messages = generate("export_release", {"directory": str(tmp_path / "out")})
+        (note,) = calls(messages, "notify")
+        assert note["variant"] == "warning"
+        assert "no person's name was searched for" in note["message"]
+
     @pytest.mark.parametrize(
         ("params", "sentence"),
         [

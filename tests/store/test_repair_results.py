@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from fiftyone_dp2vl.attack.settings import AttackConfig
+from fiftyone_dp2vl.errors import RunError
 from fiftyone_dp2vl.release.tree import tree_sha256
 from fiftyone_dp2vl.store import (
     check_datasets,
@@ -27,6 +28,7 @@ from fiftyone_dp2vl.store import (
     protect_dataset,
     repair_datasets,
 )
+from fiftyone_dp2vl.store.evaluations import save_evaluation
 from fiftyone_dp2vl.store.release.records import begin_release, save_release, scratch_dataset
 
 PASSPHRASE = "correct horse battery"
@@ -59,6 +61,10 @@ def attack(protected: Any, tiny_encoder: str, tmp_path: Path) -> Any:
     go()
     assert found(protected) == []
     return go
+
+
+def tree(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
 def found(dataset: Any) -> list[str]:
@@ -155,6 +161,49 @@ evaluate_attack_dataset(
         assert load_evaluation(protected, "first").state == "complete"
         assert found(protected) == []
         assert predictions(protected) == said
+
+    def test_a_folder_that_is_not_its_own_is_left_alone(self, protected, attack, tmp_path):
+        import json
+
+        mine = tmp_path / "mine"
+        mine.mkdir()
+        (mine / "report.html").write_text("<!doctype html> my own page")
+        record = replace(load_evaluation(protected, "first"), directory=str(mine))
+        save_evaluation(protected, record)
+
+        def deleted() -> str:
+            with pytest.raises(RunError) as caught:
+                delete_evaluation(protected, "first")
+            return str(caught.value)
+
+        for text, words in (
+            ('{"my": "own"}', "report.json"),
+            (
+                (tmp_path / "report/report.json").read_text().replace('"first"', '"other"', 1),
+                "is the report of evaluation 'other', not of 'first'",
+            ),
+        ):
+            assert '"first"' not in text
+            (mine / "report.json").write_text(text)
+            before = tree(mine)
+            assert words in deleted()
+            (left,) = found(protected)
+            assert left.startswith("the report of evaluation 'first' cannot be read")
+            assert words in left
+            repaired(protected)
+            assert tree(mine) == before
+            save_evaluation(protected, record)
+        assert json.loads((mine / "report.json").read_text())["name"] == "other"
+
+        # its own report beside somebody's page, or a page that leads elsewhere
+        shutil.copyfile(tmp_path / "report/report.json", mine / "report.json")
+        page = tmp_path / "elsewhere.html"
+        (mine / "report.html").rename(mine / "kept.html")
+        (mine / "report.html").symlink_to(page)
+        repaired(protected)
+        assert not page.exists()
+        delete_evaluation(protected, "first")
+        assert sorted(p.name for p in mine.iterdir()) == ["kept.html", "report.html"]
 
     def test_what_a_deleted_record_left(self, protected, attack):
         protected.set_values("dp2vl_attack_mine_truth", ["a"] * 12)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
@@ -10,7 +11,7 @@ from typing import Any
 from ...measure.cards import CardError
 from ...measure.report import AttackReport
 from ..attack import store_results, write_page
-from ..evaluations import AttackEvaluation, save_evaluation
+from ..evaluations import AttackEvaluation, own_report, save_evaluation
 from ..workers import is_working, this_worker
 from .disagreements import Disagreement
 
@@ -30,7 +31,7 @@ def check_evaluation(dataset: Any, record: AttackEvaluation) -> Iterator[Disagre
     name = repr(record.evaluation)
     again = "make the same evaluation again under its name, which takes what was measured before"
     try:
-        report = AttackReport.load(record.report)
+        report = own_report(record)
     except (CardError, OSError) as error:
         lost = f"the report of evaluation {name} cannot be read: {error}"
         if record.state == "complete":
@@ -50,7 +51,7 @@ def check_evaluation(dataset: Any, record: AttackEvaluation) -> Iterator[Disagre
         finding = f"evaluation {name} was interrupted while its results were stored"
     elif missing:
         finding = f"evaluation {name} is recorded as complete, but {missing[0]!r} is gone"
-    elif not record.page.is_file():
+    elif not os.path.lexists(record.page):
         yield tell(
             "page-gone",
             f"the page {record.page} of evaluation {name} is gone",
@@ -74,6 +75,6 @@ def _reopen(dataset: Any, record: AttackEvaluation) -> None:
 
 def _store_again(dataset: Any, report: AttackReport, record: AttackEvaluation) -> None:
     record = replace(record, state="writing", worker=this_worker())
-    if not record.page.is_file():
+    if not os.path.lexists(record.page):  # whatever else is there is not ours
         write_page(report, record)
     store_results(dataset, report, record)
