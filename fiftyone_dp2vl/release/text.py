@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import os
 import re
-import unicodedata
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import PurePath
 from typing import NamedTuple
+
+from .phones import phone_spans
+from .writing import look, names_pattern, read, read_with_places
 
 __all__ = ["KINDS", "TextHit", "TextScanner"]
 
@@ -26,21 +28,22 @@ KINDS: dict[str, str] = {
 }
 """Kind -> what it is, in words."""
 
-_SHORTEST_NAME = 2
-_SHORTEST_WORD = 3
 _SHORTEST_STEM = 6
-_DIGITS_OF_A_PHONE = range(7, 16)
-
 _EMAIL = re.compile(r"[\w.+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){1,8}")
-_PHONE = re.compile(
-    r"(?<![\w.+-])(?:\+|00)?\(?\d{1,5}\)?(?:[ /\u00a0-]{1,2}\(?\d{2,6}\)?){1,5}(?![\w.])"
+_ROOTS = (
+    *("home", "users", "root", "data", "mnt", "media", "volumes", "srv", "var", "tmp", "opt"),
+    *("export", "nfs", "nas", "scratch", "workspace", "gpfs", "lustre", "documents and settings"),
 )
-_DATE = re.compile(r"\d{4}-\d{1,2}-\d{1,2}|\d{1,2}[-/]\d{1,2}[-/]\d{4}")
+_HOMES = r"home|users|mnt|volumes|srv|export|nfs|nas|scratch|documents[ ]and[ ]settings"
 _PATH = re.compile(
-    r"""file:/{1,3}[^\s"'<>|]+
+    rf"""file:/{{1,3}}[^\s"'<>|]+
+    |(?<![A-Za-z])(?:s3a?|gs|az|abfss?|hdfs|smb|cifs|nfs|afp|sftp|scp|ssh)://[^\s"'<>|]+
     |(?<![A-Za-z])[A-Za-z]:[\\/](?:[^\\/\s"'<>|:*?]+[\\/])*[^\\/\s"'<>|:*?]+
     |(?<!\\)\\\\[\w.$-]+\\[^\s"'<>|]+
-    |(?<![\w:/.+=<~-])~?/(?:[\w.@+-][\w.@+ -]*/)+[\w.@+-]*""",
+    |(?:\$\{{?HOME\}}?|%USERPROFILE%|%HOMEPATH%)[\\/][^\s"'<>|]*
+    |(?<![\w:/.+=<~-])~?/(?:[\w.@+-][\w.@+ -]*/)+[\w.@+-]*
+    |(?<![\w:/.+=<~-])/(?i:{"|".join(_ROOTS).replace(" ", "[ ]")})(?![\w/-])
+    |(?<![\w\\/.~-])(?:\.{{1,2}}[\\/])*(?i:{_HOMES})(?:[\\/][\w.@+-]+){{2,}}""",
     re.VERBOSE,
 )
 _RUN = re.compile(r"\bdp2vl_\w+")
@@ -69,7 +72,8 @@ class TextScanner:
 
     Args:
         identities: names of people; "Ada Lind" is also found as ``ada_lind`` and ``AdaLind``, and
-            each of its words alone; "person 12" only as a whole
+            each of its words alone; "person 12" only as a whole; names in scripts without spaces
+            also within other words
         files: paths of the original files
         ids: ids of the dataset's samples
     """
@@ -80,19 +84,24 @@ class TextScanner:
         files: Iterable[str | os.PathLike[str]] = (),
         ids: Iterable[str] = (),
     ) -> None:
-        names = sorted({_plain(name).strip() for name in identities}, key=len, reverse=True)
-        self._names = _names_pattern([name for name in names if len(name) >= _SHORTEST_NAME])
+        self._names = names_pattern(identities)
         self._files = {name for path in files for name in _names_of(path)}
         self._spaced = [name for name in self._files if " " in name]
         self._ids = frozenset(ids)
 
     def hits(self, text: str, kinds: Iterable[str] = KINDS) -> list[TextHit]:
-        """Returns what a text gives away, of some kinds, in the order of the text."""
-        text = unicodedata.normalize("NFC", text)
+        """Returns what a text gives away, of some kinds, in the order of the text.
+
+        Places are those of the text as :func:`fiftyone_dp2vl.release.writing.read` gives it: full
+        width and composed forms resolved, invisible characters left out.
+        """
+        return self._hits(read(text), kinds)
+
+    def _hits(self, text: str, kinds: Iterable[str]) -> list[TextHit]:
         finders: dict[str, Callable[[str], Iterable[tuple[int, int]]]] = {
             "name": self._name_spans,
             "e-mail": lambda t: (m.span() for m in _EMAIL.finditer(t)),
-            "phone": _phone_spans,
+            "phone": phone_spans,
             "path": lambda t: (m.span() for m in _PATH.finditer(t)),
             "file name": self._file_spans,
             "sample id": lambda t: (m.span() for m in _ID.finditer(t) if m.group() in self._ids),
@@ -115,18 +124,21 @@ class TextScanner:
             kinds: keys of :data:`KINDS`
             aliases: case-folded name -> what stands for that person; others become ``[name]``
         """
-        text = unicodedata.normalize("NFC", text)
+        plain, places = read_with_places(text)
+        known = {_plain(name): alias for name, alias in (aliases or {}).items()}
         parts, at = [], 0
-        for hit in self.hits(text, kinds):
-            if hit.start < at:
+        for hit in self._hits(plain, kinds):
+            start, end = places[hit.start], places[hit.end]
+            if start < at:
                 continue  # inside one that is masked already
-            alias = (aliases or {}).get(_plain(hit.text)) if hit.kind == "name" else None
-            parts += [text[at : hit.start], alias or f"[{hit.kind}]"]
-            at = hit.end
+            alias = known.get(_plain(hit.text)) if hit.kind == "name" else None
+            parts += [text[at:start], alias or f"[{hit.kind}]"]
+            at = end
         return "".join([*parts, text[at:]])
 
     def _name_spans(self, text: str) -> Iterable[tuple[int, int]]:
-        return (m.span() for m in self._names.finditer(text)) if self._names else ()
+        found = self._names.finditer(look(text)) if self._names else ()
+        return (match.span() for match in found)
 
     def _file_spans(self, text: str) -> Iterable[tuple[int, int]]:
         if not self._files:
@@ -148,7 +160,7 @@ class TextScanner:
 
 
 def _plain(text: str) -> str:
-    return unicodedata.normalize("NFC", text).casefold()
+    return read(text).casefold()
 
 
 def _names_of(path: str | os.PathLike[str]) -> Iterable[str]:
@@ -162,30 +174,3 @@ def _names_of(path: str | os.PathLike[str]) -> Iterable[str]:
     digits = sum(character.isdigit() for character in stem)
     if len(stem) >= _SHORTEST_STEM and digits and (digits < len(stem) or digits >= 8):
         yield _plain(stem)
-
-
-def _names_pattern(names: list[str]) -> re.Pattern[str] | None:
-    """Returns what finds names: words in order with any punctuation, or none, between them."""
-    wanted: dict[str, None] = {}
-    for name in names:
-        words = re.findall(r"[^\W_]+", name)
-        wanted[r"[\W_]{0,3}".join(map(re.escape, words))] = None
-    for name in names:
-        if not any(character.isdigit() for character in name):  # "person 12" is a code
-            for word in re.findall(r"[^\W_]+", name):
-                if len(word) >= _SHORTEST_WORD:
-                    wanted[re.escape(word)] = None
-    if not wanted:
-        return None
-    ordered = sorted(wanted, key=len, reverse=True)
-    return re.compile(rf"(?<![^\W_])(?:{'|'.join(ordered)})(?![^\W_])", re.IGNORECASE)
-
-
-def _phone_spans(text: str) -> Iterable[tuple[int, int]]:
-    for match in _PHONE.finditer(text):
-        found = match.group()
-        digits = sum(character.isdigit() for character in found)
-        groups = len(re.findall(r"\d+", found))
-        marked = found.startswith(("+", "00", "0", "(")) or groups >= 3
-        if digits in _DIGITS_OF_A_PHONE and marked and not _DATE.search(found):
-            yield match.span()
