@@ -13,6 +13,7 @@ from PIL import Image
 
 from fiftyone_dp2vl.errors import Cancelled, ConfigError, RunError
 from fiftyone_dp2vl.store import delete_run, list_runs, load_run, protect_dataset
+from fiftyone_dp2vl.store.workers import this_worker
 
 pytestmark = pytest.mark.usefixtures("originals_untouched")
 
@@ -176,6 +177,107 @@ def test_a_cancelled_run_is_remembered_and_resumed(dataset, quick, tmp_path):
     again = protect_dataset(dataset, "two", output_dir=str(tmp_path / "two"), **quick)
     assert tree(tmp_path / "one" / "photos") == tree(tmp_path / "two" / "photos")
     assert again.started >= record.started
+
+
+class TestTheSameCallWithoutAName:
+    """A run that was interrupted is gone on with, and no other."""
+
+    @pytest.fixture
+    def stopped(self, dataset, quick, tmp_path):
+        return self.stop(dataset, quick, tmp_path)
+
+    def stop(self, dataset, quick, tmp_path, after=18, **more):
+        calls = iter(range(1000))
+        with pytest.raises(Cancelled):
+            protect_dataset(
+                dataset,
+                output_dir=str(tmp_path / "one"),
+                cancel=lambda: next(calls) > after,
+                **quick,
+                **more,
+            )
+        return dataset
+
+    def test_it_goes_on(self, stopped, quick, tmp_path):
+        record = protect_dataset(stopped, **quick)
+        assert (record.run, record.state) == ("run1", "complete")
+        assert record.directory == str(tmp_path / "one")
+        again = protect_dataset(stopped, output_dir=str(tmp_path / "two"), **quick)
+        assert again.run == "run2"
+        assert tree(tmp_path / "one" / "photos") == tree(tmp_path / "two" / "photos")
+
+    def test_also_where_its_process_was_killed(self, stopped, quick):
+        from fiftyone_dp2vl.store.records import save_run
+
+        machine = this_worker().partition(":")[0]
+        save_run(stopped, load_run(stopped, "run1"), state="running", worker=f"{machine}:1:99")
+        assert protect_dataset(stopped, **quick).run == "run1"
+
+    def test_not_while_somebody_is_at_work_on_it(self, stopped, quick, tmp_path):
+        from fiftyone_dp2vl.runs.lock import locked
+
+        with locked(tmp_path / "one"):
+            record = protect_dataset(stopped, output_dir=str(tmp_path / "two"), **quick)
+        assert record.run == "run2"
+
+    @pytest.mark.parametrize(
+        "change", [{"epsilon": 4}, {"ratio": 0.5}, {"format": "webp"}, {"group_field": "identity"}]
+    )
+    def test_not_with_other_settings(self, stopped, quick, tmp_path, change):
+        out = str(tmp_path / "two")
+        assert protect_dataset(stopped, output_dir=out, **quick, **change).run == "run2"
+
+    def test_not_with_other_photos_or_in_another_folder(self, stopped, quick, tmp_path):
+        two, three = str(tmp_path / "two"), str(tmp_path / "three")
+        assert protect_dataset(stopped.limit(8), output_dir=two, **quick).run == "run2"
+        assert protect_dataset(stopped, output_dir=three, **quick).run == "run3"
+        assert load_run(stopped, "run1").state == "stopped"
+
+    def test_settings_may_change_until_the_first_pass_is_finished(self, dataset, quick, tmp_path):
+        self.stop(dataset, quick, tmp_path, after=2)
+        assert load_run(dataset, "run1").protection.strategy == "swap"
+        calls = iter(range(1000))
+        other = {**quick, "strategy": "centroid"}
+        with pytest.raises(Cancelled):
+            protect_dataset(dataset, "run1", cancel=lambda: next(calls) > 18, **other)
+        assert load_run(dataset, "run1").protection.strategy == "centroid"
+        assert protect_dataset(dataset, **other).run == "run1"
+
+
+def test_a_run_that_was_refused_leaves_nothing(dataset, quick, tmp_path):
+    out = tmp_path / "out"
+    for view, changes, words in (
+        (dataset.limit(1), {}, "such as 'centroid'"),
+        (dataset.match({"identity": "ada"}), {"group_field": "identity"}, "such as 'centroid'"),
+        (dataset, {"strategy": "pray"}, "no strategy 'pray'"),
+        (dataset, {"transforms": ["swirl:1-2"]}, "transform 'swirl:1-2'"),
+        (dataset, {"device": "gpu"}, "device 'gpu' is not usable here"),
+    ):
+        with pytest.raises(ConfigError, match=words):
+            protect_dataset(view, output_dir=str(out), **{**quick, **changes})
+        assert list_runs(dataset) == []
+        assert not out.exists()
+    record = protect_dataset(
+        dataset.limit(1), output_dir=str(out), **{**quick, "strategy": "centroid"}
+    )
+    assert record.counts["protected"] == 1
+
+
+def test_advice_of_the_first_pass_can_be_followed(dataset, photo_folder, quick, tmp_path):
+    import fiftyone as fo
+
+    # two photos, of which one turns out to be unreadable
+    broken = tmp_path / "more" / "broken.png"
+    broken.parent.mkdir()
+    broken.write_text("no photo")
+    dataset.add_samples([fo.Sample(filepath=str(broken), identity="bob")])
+    view = dataset.select(dataset.values("id")[-2:])
+    out = str(tmp_path / "out")
+    with pytest.raises(ConfigError, match="such as 'centroid'"):
+        protect_dataset(view, output_dir=out, **quick)
+    assert list_runs(dataset) == []
+    record = protect_dataset(view, output_dir=out, **{**quick, "strategy": "centroid"})
+    assert (record.run, record.counts["protected"], record.counts["failed"]) == ("run1", 1, 1)
 
 
 def test_a_stopped_run_can_be_deleted(dataset, quick, tmp_path):
