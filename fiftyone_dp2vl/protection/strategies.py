@@ -2,7 +2,7 @@
 
 The abstract of DP²-VL (arXiv 2603.23925) pushes representations "toward an antithetical region"
 and does not define it. These are our readings, named, with formula and source; which one is the
-default was chosen by measurement (see docs/measuring.md), not by their distance moved.
+default was chosen by measurement (see docs/protection.md), not by their distance moved.
 
 Notation: z a photo's patch token or pooled embedding as it moves, z0 the same before; c a centre;
 m_i the mean of person i's photos; m the mean of all; r the mean of a reference bank.
@@ -90,7 +90,7 @@ class Strategy(ABC):
     """One reading of "antithetical".
 
     ``uses_groups``: it needs to know who is on a photo. ``uses_reference``: it reads the
-    reference bank. ``dataset_level``: it moves all photos in one common direction.
+    reference bank. ``dataset_level``: all photos have one aim, a common place or direction.
 
     A strategy assigns an aim to each photo once for all encoders, computes the aims in each
     encoder's space, and says what is minimised.
@@ -394,7 +394,6 @@ class MisleadShift(Mislead):
 
     name = "mislead_shift"
     uses_reference = True
-    dataset_level = True
 
     def place(self, space: Space, rng: np.random.Generator) -> Place:
         place = super().place(space, rng)

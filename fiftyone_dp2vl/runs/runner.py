@@ -17,7 +17,7 @@ from ..encoders import Encoder, load_encoder
 from ..errors import Cancelled, ConfigError, PhotoError, RunError
 from ..media import SUFFIXES, check_output_folder
 from ..protection import grid_pixels_for, grid_size, mask_to_grid, protect, to_grid
-from .ahead import PixelBudget, ahead
+from .ahead import PixelBudget, ahead, default_workers
 from .beforehand import check_settings
 from .finishing import Finished, Finisher, Perturbation, failure, measured
 from .folder import RunFolder, refuse_foreign
@@ -174,7 +174,7 @@ class _Run:
         self.items = {item.key: item for item in items}
         self.models = models
         self.batch_size = batch_size
-        self.workers = workers or max(1, min(8, (os.cpu_count() or 2) // 2))
+        self.workers = workers or default_workers()
         self.progress, self.cancel = progress, cancel
         self.config = folder.manifest.protection
         self.output = folder.manifest.output

@@ -188,8 +188,10 @@ def _conclude(options: Options, cells: Sequence[Cell], results: Sequence[Result]
                 )
             )
     notes = [
-        "Against one run of all photos in the default batches; files are read from disk and "
-        "compared pixel by pixel.",
+        "Against one run of all photos in batches of 8; files are read from disk and compared "
+        "pixel by pixel. The shuffled order and the run again are one batch of 16, the shards two "
+        "of 8.",
+        "Targets are compared between the two shards only.",
         "Against a budget of 0 the clean files are compared.",
     ]
     return Findings(rows, {"default": options.config().fingerprint()}, notes)
