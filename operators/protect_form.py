@@ -60,9 +60,11 @@ def add_inputs(
         problem_of: the input that something is wrong with, which is then shown
     """
     defaults = ProtectionConfig()
+    obvious = obvious_group_field(view)
     inputs.str(
         "run",
-        default=_proposed_run(view, params),
+        # a form that opens holds nothing yet, and then at once what it proposes here
+        default=_proposed_run(view, {"group_field": obvious, **params}),
         label="Run",
         description="A name for this protection; its fields are named after it",
     )
@@ -89,7 +91,7 @@ def add_inputs(
     if group_fields:
         inputs.str(
             "group_field",
-            default=obvious_group_field(view),
+            default=obvious,
             label="Who is on a photo",
             description="A field that names the person, which misleading strategies make use of",
             view=choices(group_fields),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import importlib.util
+import shlex
 from pathlib import Path
 
 from ..errors import DP2VLError
@@ -52,5 +53,6 @@ def run(args: argparse.Namespace) -> int:
 
     name = args.dataset or args.directory.resolve().name
     dataset = benchmark_dataset(benchmark, name, overwrite=args.overwrite)
-    print(f"FiftyOne dataset {dataset.name!r}: fiftyone app launch {dataset.name}")
+    opened = f"fiftyone app launch {shlex.quote(dataset.name)}"
+    print(f"FiftyOne dataset {dataset.name!r}: {opened}")
     return 0

@@ -154,30 +154,36 @@ class TestWhatCannotBe:
 
 class TestARunThatStopped:
     @pytest.fixture
-    def stopped(self, dataset, quick, tmp_path):
+    def given(self, quick):
+        return {**quick, "group_field": "identity"}
+
+    @pytest.fixture
+    def stopped(self, dataset, given, tmp_path):
         asked = iter(range(1000))
         with pytest.raises(Cancelled):
             protect_dataset(
                 dataset,
                 output_dir=str(tmp_path / "out"),
                 cancel=lambda: next(asked) > 18,
-                **quick,
+                **given,
             )
         return dataset
 
-    def test_it_is_proposed_and_gone_on_with(self, stopped, form, generate, quick):
-        shown = form("protect", quick)
+    def test_it_is_proposed_and_gone_on_with(self, stopped, form, generate, quick, given):
+        # as a form opens, and as it is once it holds what it proposes
+        assert form("protect", quick)["run"]["default"] == "run1"
+        shown = form("protect", given)
         assert shown["run"]["default"] == "run1"
         assert shown["unfinished"]["view"]["label"] == (
             "Run run1 was not finished: this goes on with it"
         )
-        generate("protect", quick)
+        generate("protect", given)
         stopped.reload()
         (record,) = list_runs(stopped)
         assert (record.run, record.state) == ("run1", "complete")
 
-    def test_other_settings_are_told(self, stopped, form, problems, quick):
-        other = {**quick, "epsilon": "4"}
+    def test_other_settings_are_told(self, stopped, form, problems, given):
+        other = {**given, "epsilon": "4"}
         assert form("protect", other)["run"]["default"] == "run2"
         (problem,) = problems("protect", {**other, "run": "run1"})
         assert problem == (

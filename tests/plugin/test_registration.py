@@ -38,6 +38,12 @@ def test_requirements_are_the_librarys_and_fiftyone():
     assert asked == {*project["dependencies"], *project["optional-dependencies"]["app"]}
 
 
+def test_yml_asks_for_the_fiftyone_that_the_requirements_ask_for():
+    listed = yaml.safe_load((REPOSITORY / "fiftyone.yml").read_text())
+    lines = (REPOSITORY / "requirements.txt").read_text().splitlines()
+    assert f"fiftyone{listed['fiftyone']['version']}" in lines
+
+
 def test_every_operator_says_what_it_is(state):
     import fiftyone.operators as foo
 
