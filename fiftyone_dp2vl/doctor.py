@@ -8,6 +8,8 @@ from __future__ import annotations
 import importlib
 import importlib.metadata
 import importlib.util
+import json
+import math
 import os
 import shutil
 import sys
@@ -42,6 +44,9 @@ EXTRAS: dict[str, tuple[tuple[str, ...], str]] = {
 }
 """Extra -> the modules it brings, and what they are for."""
 
+MODELS = Path(__file__).parent / "models"
+"""The folder of the models that come with the package."""
+
 LOW_DISK_BYTES = 2 * 1024**3
 
 
@@ -74,7 +79,7 @@ def run_checks() -> list[Check]:
             checks.extend(look())
         except Exception as error:  # a doctor that falls ill itself must still report the rest
             name = look.__name__.strip("_").replace("_", " ")
-            checks.append(Check(name, PROBLEM, f"could not be checked: {_one_line(error)}"))
+            checks.append(_unchecked(name, error))
     return checks
 
 
@@ -89,6 +94,15 @@ def examine(datasets: Sequence[str] | None = None, *, thorough: bool = False) ->
     if ("database server", OK) in {(check.name, check.state) for check in checks}:
         checks += _agreement(datasets, thorough)
     return checks
+
+
+def _unchecked(name: str, error: Exception) -> Check:
+    return Check(
+        name,
+        PROBLEM,
+        f"could not be checked: {_one_line(error)}",
+        "mend what the error names; if it names nothing, install the package again",
+    )
 
 
 def healthy(checks: list[Check]) -> bool:
@@ -165,10 +179,41 @@ def _torch() -> Iterator[Check]:
 
 
 def _models() -> Iterator[Check]:
-    from .encoders import load_encoder
+    from safetensors import SafetensorError, safe_open
 
-    encoder = load_encoder("embedded", local_files_only=True)
-    yield Check("embedded encoder", OK, f"{encoder.info.parameters / 1e6:.1f} M parameters")
+    for name, folder in (("embedded encoder", "embedded"), ("embedded attacker", "embedded_vlm")):
+        count = 0
+        try:
+            # a header tells sizes, and a file that was cut short is refused
+            with safe_open(MODELS / folder / "model.safetensors", framework="pt") as tensors:
+                for key in tensors.keys():  # noqa: SIM118
+                    count += math.prod(tensors.get_slice(key).get_shape())
+            json.loads((MODELS / folder / "config.json").read_text("utf-8"))
+        except (OSError, ValueError, SafetensorError) as error:
+            yield Check(
+                name,
+                PROBLEM,
+                f"{MODELS / folder} cannot be read: {_one_line(error)}",
+                "install the package again: its models are part of it",
+            )
+        else:
+            yield Check(name, OK, f"{count / 1e6:.1f} M parameters")
+
+
+def _surrogates() -> Iterator[Check]:
+    """Looks for the encoders that stored runs were made with."""
+    from .encoders.beforehand import missing_model, name_problem
+    from .store.surrogates import surrogates_of_runs
+
+    for name in surrogates_of_runs():
+        why = name_problem(name) or missing_model(name)
+        if why is not None:
+            yield Check(
+                "encoder of a run",
+                NOTE,
+                f"{name} is not here: {why}",
+                "only needed to go on with that run, or to measure it again",
+            )
 
 
 def _extras() -> Iterator[Check]:
@@ -186,9 +231,14 @@ def _extras() -> Iterator[Check]:
 
 
 def _disk() -> Iterator[Check]:
-    folder = Path.cwd()
-    free = shutil.disk_usage(folder).free
-    yield Check(
+    yield _room(Path.cwd())
+
+
+def _room(folder: Path) -> Check:
+    """Looks at the disk that holds a folder, which need not exist yet."""
+    there = next(path for path in (folder, *folder.parents) if path.exists())
+    free = shutil.disk_usage(there).free
+    return Check(
         "disk",
         OK if free >= LOW_DISK_BYTES else PROBLEM,
         f"{free / 1024**3:.1f} GiB free at {folder}",
@@ -227,13 +277,21 @@ def _fiftyone() -> Iterator[Check]:
     try:
         count = len(fo.list_datasets())
     except Exception as error:
-        yield Check("database server", PROBLEM, f"no connection: {_one_line(error)}")
+        yield Check(
+            "database server",
+            PROBLEM,
+            f"no connection: {_one_line(error)}",
+            "start the server that FIFTYONE_DATABASE_URI names, or unset it for FiftyOne's own",
+        )
         return
     yield Check(
         "database server",
         OK,
         f"{os.environ.get('FIFTYONE_DATABASE_URI') or find_mongod()}, {count} datasets",
     )
+    # where a dataset's protected files go if nothing else is said
+    yield _room(Path(fo.config.default_dataset_dir).expanduser().absolute())
+    yield from _surrogates()
     yield from _plugin()
     yield from _app_settings(fo)
 
@@ -244,7 +302,7 @@ def _agreement(datasets: Sequence[str] | None, thorough: bool) -> list[Check]:
     try:
         found = check_datasets(datasets, thorough=thorough)
     except Exception as error:
-        return [Check("datasets", PROBLEM, f"could not be checked: {_one_line(error)}")]
+        return [_unchecked("datasets", error)]
     checks = [
         Check(
             f"dataset {one.dataset}",

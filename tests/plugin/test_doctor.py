@@ -118,6 +118,7 @@ def test_a_check_that_fails_does_not_hide_the_others(monkeypatch):
     monkeypatch.setattr(module, "_LOOKS", (_torch, module._disk))
     first, second = module.run_checks()
     assert (first.name, first.finding) == ("torch", "could not be checked: the driver is")
+    assert first.remedy
     assert second.name == "disk"
     assert not module.healthy([first, second])
 
@@ -127,6 +128,63 @@ def test_the_operator_says_the_same(server):
     answer = server.post("/operators/execute", json=data).json()
     names = [check["name"] for check in answer["result"]["checks"]]
     assert {"library", "torch", "disk", "FiftyOne", "database server", "plugin"} <= set(names)
+
+
+class TestTheModels:
+    @pytest.fixture
+    def models(self, tmp_path, monkeypatch):
+        from fiftyone_dp2vl import doctor as module
+
+        shutil.copytree(module.MODELS, tmp_path / "models")
+        monkeypatch.setattr(module, "MODELS", tmp_path / "models")
+        return tmp_path / "models"
+
+    def found(self):
+        from fiftyone_dp2vl import doctor as module
+
+        return {check.name: check for check in module._models()}
+
+    def test_both_are_looked_at(self, models):
+        found = self.found()
+        assert [check.state for check in found.values()] == ["ok", "ok"]
+        assert found["embedded attacker"].finding.endswith("M parameters")
+
+    @pytest.mark.parametrize("how", ["gone", "cut short"])
+    def test_one_that_cannot_be_read(self, models, how):
+        weights = models / "embedded_vlm/model.safetensors"
+        if how == "gone":
+            weights.unlink()
+        else:
+            weights.write_bytes(weights.read_bytes()[:-1000])
+        found = self.found()
+        assert found["embedded encoder"].state == "ok"
+        assert found["embedded attacker"].state == "problem"
+        assert "install the package again" in found["embedded attacker"].remedy
+
+    def test_a_runs_encoder_that_has_gone(self, dataset, quick, tiny_encoder, tmp_path):
+        from fiftyone_dp2vl import doctor as module
+        from fiftyone_dp2vl.store import protect_dataset
+
+        copy = tmp_path / "tiny"
+        shutil.copytree(tiny_encoder.removeprefix("hf:"), copy)
+        settings = {**quick, "encoders": [f"hf:{copy}"]}
+        protect_dataset(dataset, "one", output_dir=str(tmp_path / "out"), **settings)
+        assert not [c for c in module._surrogates() if str(copy) in c.finding]
+        shutil.rmtree(copy)
+        (found,) = [c for c in module._surrogates() if str(copy) in c.finding]
+        assert found.state == "note"
+        assert found.remedy
+
+
+def test_the_disk_where_datasets_go_is_looked_at(monkeypatch, tmp_path):
+    import fiftyone as fo
+
+    from fiftyone_dp2vl import doctor as module
+
+    folder = tmp_path / "not/there/yet"
+    monkeypatch.setattr(fo.config, "default_dataset_dir", str(folder))
+    disks = [check for check in module.run_checks() if check.name == "disk"]
+    assert [disk.finding.rpartition(" ")[2] for disk in disks] == [str(Path.cwd()), str(folder)]
 
 
 class TestRepairing:
