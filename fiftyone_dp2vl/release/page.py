@@ -50,6 +50,12 @@ def audit_page(report: AuditReport) -> str:
         parts.append("</ul>")
     parts += ["<h2>Pictures</h2>", _pictures(report)]
     parts.append(
+        "<p>The JSON beside this page ends in a seal: a checksum of itself without a key. It shows "
+        "that the report was changed by accident. It does not show who made it: whoever edits the "
+        "report on purpose can seal it anew, so take a report from somebody you trust, or audit "
+        "the folder yourself.</p>"
+    )
+    parts.append(
         "<p>This audit says what was looked for and found. It is empirical protection against the "
         "attackers that were tested, and no promise about others.</p></body></html>\n"
     )

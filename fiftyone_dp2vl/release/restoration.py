@@ -45,7 +45,8 @@ _MAGIC = b"DP2VL restoration 1\n"
 _SCRYPT = {"n": 2**16, "r": 8, "p": 1}
 """64 MiB and about a fifth of a second for each guess."""
 
-_LARGEST_SCRYPT = {"n": 2**20, "r": 16, "p": 4}
+_LARGEST_SCRYPT = {"n": 2**18, "r": 32, "p": 4}
+_LARGEST_SCRYPT_BYTES = 256 * 2**20
 _LARGEST_HEADER = 4096
 _LARGEST_ENTRY = 2**31
 _TAG_BYTES = 16
@@ -194,11 +195,14 @@ def _header(stream: IO[bytes], sidecar: Path) -> tuple[bytes, dict[str, Any]]:
         cost = {name: facts["scrypt"][name] for name in _SCRYPT}
         sane = all(type(v) is int and 0 < v <= _LARGEST_SCRYPT[k] for k, v in cost.items())
         sane = sane and cost["n"] >= 2 and cost["n"] & (cost["n"] - 1) == 0
+        # scrypt holds n blocks of 128 r bytes, and p more
+        memory = 128 * cost["r"] * (cost["n"] + cost["p"]) if sane else 0
+        sane = sane and memory <= _LARGEST_SCRYPT_BYTES + 2**20
         sane = sane and type(facts["photos"]) is int and facts["photos"] >= 0
         if not sane or len(bytes.fromhex(facts["salt"])) != 16 or type(facts["mark"]) is not str:
             raise ValueError
         facts["mark"].encode("ascii")
-    except (ValueError, KeyError, TypeError, struct.error) as error:
+    except (ValueError, KeyError, TypeError, struct.error, RecursionError) as error:
         raise RestoreError(
             f"{sidecar.name} is not a restoration sidecar of this version: give the file that came "
             "with the release"

@@ -141,6 +141,28 @@ def test_a_header_cannot_ask_for_all_memory(tmp_path, sidecar):
             attempt(tmp_path, sidecar)
 
 
+def test_a_header_may_ask_for_what_writers_ask_for_and_a_little_more(tmp_path, sidecar):
+    data = sidecar.read_bytes()
+    start = len(b"DP2VL restoration 1\n")
+    size = struct.unpack_from(">I", data, start)[0]
+    header = json.loads(data[start + 4 : start + 4 + size])
+    refused = {(2**18, 16, 1), (2**20, 8, 1), (2**20, 16, 4), (2**16, 8, 8)}
+    for n, r, p in [*refused, (2**18, 8, 1), (2**17, 16, 1)]:
+        made = json.dumps({**header, "scrypt": {"n": n, "r": r, "p": p}}).encode()
+        sidecar.write_bytes(data[:start] + struct.pack(">I", len(made)) + made)
+        # a passphrase is tried only where the cost was found fit
+        wanted = "not a restoration sidecar" if (n, r, p) in refused else "passphrase is not the"
+        with pytest.raises(RestoreError, match=wanted):
+            attempt(tmp_path, sidecar)
+
+
+def test_a_header_of_brackets_is_refused(tmp_path, sidecar):
+    for header in (b"[" * 4096, b'{"a":' * 800, b"7" * 4096):
+        sidecar.write_bytes(b"DP2VL restoration 1\n" + struct.pack(">I", len(header)) + header)
+        with pytest.raises(RestoreError, match="not a restoration sidecar"):
+            attempt(tmp_path, sidecar)
+
+
 def test_another_release_is_refused(tmp_path, sidecar):
     path = tmp_path / "release" / "data" / "photo-000001.png"
     shutil.copy(tmp_path / "clean" / "data" / "photo-000001.png", path)
