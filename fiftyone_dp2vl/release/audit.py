@@ -22,21 +22,26 @@ from ..media import read_photo
 from ..runs import Progress
 from ..runs.names import PHOTO_SUFFIXES
 from .contents import LARGEST_FILE, Contents, contents_of
+from .likeness import turn
 from .metadata import metadata_findings
 from .pictures import (
     Index,
     Match,
     build_index,
+    inverse,
+    level_distance,
     linf,
     pixel_digest,
     rgb,
     share_of_perturbation,
 )
 from .private import PrivateSet
+from .rasters import pictures_in
 from .report import AuditReport, Finding, PictureFigures
 from .steps import Steps
 from .text import KINDS, TextScanner
 from .tree import list_folder, tree_sha256
+from .vectors import VectorFinder
 
 if TYPE_CHECKING:
     from ..encoders import Encoder
@@ -49,9 +54,8 @@ CLEAN_BELOW = 0.25
 KEPT_SHIFT = 0.5
 """A picture of which a surrogate sees less than this share of the recorded shift has lost it."""
 
-_SAME_EMBEDDING = 0.999
+_SAME_LEVELS = 12.0
 _SHOWN_WORDS = 20
-_SMALLEST_PICTURE = 32
 
 Pixels = NDArray[np.uint8]
 
@@ -130,8 +134,7 @@ class _Audit:
         )
         self.bound = math.floor(against.epsilon + 1e-6)
         self.vectors = {
-            name: _unit(np.asarray(matrix, dtype=np.float64))
-            for name, matrix in against.embeddings.items()
+            name: VectorFinder(matrix) for name, matrix in against.embeddings.items() if len(matrix)
         }
 
     def go(
@@ -165,10 +168,15 @@ class _Audit:
 
     def _file(self, name: str, path: Path) -> None:
         self._words(name, name)
-        if path.stat().st_size > LARGEST_FILE:
+        try:
+            data = _bytes_of(path)
+        except OSError as error:
+            reason = (error.strerror or type(error).__name__).lower()
+            self._find("opaque", name, f"it cannot be read ({reason}): audit the folder again")
+            return
+        if data is None:
             self._find("opaque", name, "it is larger than 512 MiB: take it out")
             return
-        data = path.read_bytes()
         digest = hashlib.sha256(data).hexdigest()
         self.hashes.append((name, digest))
         self.checks["bytes"] += 1
@@ -178,7 +186,7 @@ class _Audit:
         if _is_picture(name, data):
             self.checks["metadata"] += 1
             self.findings.extend(metadata_findings(name, data))
-            self._picture(name, path)
+            self._picture(name, path, digest)
         else:
             self._contents(name, contents_of(name, data))
 
@@ -220,33 +228,48 @@ class _Audit:
     def _array(self, name: str, array: NDArray[np.generic]) -> None:
         if not np.issubdtype(array.dtype, np.number) or array.size == 0:
             return
-        rows = np.atleast_2d(array.reshape(-1, array.shape[-1])) if array.ndim else array
-        for field, matrix in self.vectors.items():
-            if array.ndim and rows.shape[1] == matrix.shape[1]:
-                near = _unit(np.asarray(rows, dtype=np.float64)) @ matrix.T
-                if float(near.max()) >= _SAME_EMBEDDING:
-                    self._find("embedding", name, f"it has an embedding of field {field}")
-        if array.dtype == np.uint8 and _is_raster(array) and self._is_clean(array):
-            self._find("embedded-picture", name, "it holds the pixels of a clean photo")
+        for field, finder in self.vectors.items():
+            if finder.finds(array):
+                self._find("embedding", name, f"it has an embedding of field {field}")
+        for orders in pictures_in(array, self.index.sizes):
+            if self._is_clean(orders):
+                self._find("embedded-picture", name, "it holds the pixels of a clean photo")
+                break
 
-    def _is_clean(self, array: NDArray[np.generic]) -> bool:
-        match = self.index.find(np.ascontiguousarray(array, dtype=np.uint8))
-        if match is None:
+    def _is_clean(self, orders: Sequence[Pixels]) -> bool:
+        """Says whether one of some orders of channels shows a photo, and not its protected copy."""
+        found = [(pixels, match) for pixels in orders if (match := self.index.find(pixels))]
+        if not found:
             return False
-        left = share_of_perturbation(np.asarray(array, dtype=np.uint8), match)
+        if orders[0].ndim == 2:
+            found = [(pixels, match.in_gray()) for pixels, match in found]
+        distance, place = min(
+            (level_distance(pixels, match.original), place)
+            for place, (pixels, match) in enumerate(found)
+        )
+        if distance > _SAME_LEVELS:
+            return True  # in levels of its own, by which clean and protected cannot be told apart
+        left = share_of_perturbation(*found[place])
         return left is None or left < CLEAN_BELOW
 
-    def _picture(self, name: str, path: Path) -> None:
+    def _picture(self, name: str, path: Path, sha256: str) -> None:
         self.checks["pixels"] += 1
         try:
-            pixels = read_photo(path).pixels
+            photo = read_photo(path)
         except PhotoError as error:
             self._find("opaque", name, f"it cannot be read as one still picture ({error})")
             return
+        assert photo.source is not None  # read_photo always notes it
+        if photo.source.sha256 != sha256:
+            self._find("opaque", name, "it changed while it was read: audit the folder again")
+            return
+        pixels = photo.pixels
         digest = pixel_digest(pixels)
         owner = self.index.clean_owner(digest)
         if owner is not None and owner.protected is None:
             self._unprotected(name, pixels)
+            if photo.alpha is not None:
+                self._transparency(name, photo.alpha, self.index.match_of(owner))
             return
         known = self.index.protected.get(digest)
         if known is not None or owner is not None:
@@ -261,6 +284,14 @@ class _Audit:
             self.figures.append(_sized(name, pixels))
         else:
             self._against(name, pixels, match, exact=known is not None)
+        if photo.alpha is not None:
+            self._transparency(name, photo.alpha, match)
+
+    def _transparency(self, name: str, alpha: Pixels, match: Match | None) -> None:
+        """Refuses transparency that is not the original's: it has room for a whole picture."""
+        if alpha.min() == 255 or (match is not None and _is_alpha_of(alpha, match)):
+            return
+        self._find("hidden-data", name, "its transparency is not that of the photo")
 
     def _unprotected(self, name: str, pixels: Pixels) -> None:
         self.unprotected.append(name)
@@ -377,17 +408,19 @@ def _is_picture(name: str, data: bytes) -> bool:
         return False
 
 
-def _is_raster(array: NDArray[np.generic]) -> bool:
-    return (
-        array.ndim in (2, 3)
-        and min(array.shape[:2]) >= _SMALLEST_PICTURE
-        and (array.ndim == 2 or array.shape[2] == 3)
-    )
+def _bytes_of(path: Path) -> bytes | None:
+    """Returns a file's bytes, or None where they are too many."""
+    with open(path, "rb") as stream:
+        data = stream.read(LARGEST_FILE + 1)
+    return data if len(data) <= LARGEST_FILE else None
 
 
-def _unit(matrix: NDArray[np.float64]) -> NDArray[np.float64]:
-    norms = np.linalg.norm(matrix, axis=1, keepdims=True)
-    return np.asarray(matrix / np.where(norms > 0, norms, 1))
+def _is_alpha_of(alpha: Pixels, match: Match) -> bool:
+    try:
+        own = read_photo(match.photo.original).alpha
+    except PhotoError:
+        return False
+    return own is not None and np.array_equal(turn(own, inverse(match.turn)), alpha)
 
 
 def _sized(name: str, pixels: Pixels) -> PictureFigures:

@@ -5,18 +5,20 @@ Nothing is run and nothing is unpickled. What cannot be looked into is said to b
 
 from __future__ import annotations
 
-import base64
-import binascii
 import html
 import io
-import json
 import re
 import zlib
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from .metadata import PICTURE_SIGNATURE
+from .packed import without_packed
+from .text_numbers import number_arrays
 
 __all__ = ["LARGEST_FILE", "Contents", "contents_of"]
 
@@ -24,14 +26,16 @@ LARGEST_FILE = 512 * 2**20
 """Bytes: a larger file is not looked into."""
 
 _LARGEST_BLOB = 64 * 2**20
-_SHORTEST_VECTOR = 8
-_SHORTEST_BLOB = 128
-_NUMBER = r"[-+]?\d+(?:\.\d*)?(?:[eE][-+]?\d+)?"
-# it begins where a number begins: from within one, a long run of digits would be read once a digit
-_VECTOR = re.compile(rf"(?<![\d.]){_NUMBER}(?:[,;\s]+{_NUMBER}){{{_SHORTEST_VECTOR - 1},}}")
-_BASE64 = re.compile(rf"[A-Za-z0-9+/_-]{{{_SHORTEST_BLOB},}}={{0,2}}")
+_DEEPEST = 4
+_LONGEST_WORD = 6
 _NPY = b"\x93NUMPY"
-_PICTURES = (b"\xff\xd8\xff", b"\x89PNG", b"GIF8", b"RIFF", b"II*\0", b"MM\0*", b"BM")
+_ZLIB, _GZIP = b"\x78", b"\x1f\x8b"
+_PICTURES = (
+    *(b"\xff\xd8\xff", b"\x89PNG", b"GIF8", b"RIFF", b"II*\0", b"MM\0*"),
+    *(b"\0\0\0\x0cjP", b"\xff\x4f\xff\x51", b"\0\0\0\x0cJXL"),
+)
+_TABLES = (".csv", ".tsv", ".txt")
+_WHOLE_NUMBER = re.compile(r"\d{7,17}(?:\.0)?")
 
 
 @dataclass
@@ -58,6 +62,8 @@ def contents_of(name: str, data: bytes) -> Contents:
         name: the file's name; only its ending counts
         data: its bytes
     """
+    from .json_values import read_json
+
     found = Contents()
     if data.startswith(_NPY):
         _array(found, data)
@@ -65,90 +71,121 @@ def contents_of(name: str, data: bytes) -> Contents:
     text = _decoded(data)
     if text is None:
         found.opaque.append("it is neither a picture nor text")
-        return found
-    if name.lower().endswith((".json", ".geojson")):
-        try:
-            _walk(found, json.loads(text))
-            return found
-        except (ValueError, RecursionError):
-            pass  # then it is text like any other
-    _text(found, html.unescape(text))
+    elif (values := read_json(text)) is not None:
+        found.arrays += values.arrays
+        found.opaque += values.opaque
+        for words in values.texts:
+            _text(found, words)
+    else:
+        text = html.unescape(text)
+        if name.lower().endswith(_TABLES):
+            found.texts += _named_cells(text)
+        found.arrays += number_arrays(text)
+        _text(found, text)
     return found
 
 
 def _decoded(data: bytes) -> str | None:
-    encodings = ("utf-16",) if data[:2] in (b"\xff\xfe", b"\xfe\xff") else ("utf-8-sig",)
-    for encoding in encodings:
-        try:
-            text = data.decode(encoding)
-        except UnicodeDecodeError:
-            continue
-        return None if "\0" in text else text
-    return None
-
-
-def _walk(found: Contents, value: Any) -> None:
-    """Goes through parsed JSON without recursion; lists of numbers are vectors."""
-    left = [value]
-    while left:
-        value = left.pop()
-        if isinstance(value, str):
-            _text(found, value)
-        elif isinstance(value, dict):
-            found.texts.extend(value)
-            left.extend(value.values())
-        elif isinstance(value, list):
-            if len(value) >= _SHORTEST_VECTOR and all(type(x) in (int, float) for x in value):
-                found.arrays.append(np.asarray(value, dtype=np.float64))
-            else:
-                left.extend(value)
-
-
-def _text(found: Contents, text: str) -> None:
-    for match in _VECTOR.finditer(text):
-        numbers = re.split(r"[,;\s]+", match.group())
-        found.arrays.append(np.asarray([float(x) for x in numbers], dtype=np.float64))
-        # a table without separators of its own between rows: each line may be a vector too
-        for line in match.group().splitlines():
-            row = [float(x) for x in re.split(r"[,;\s]+", line.strip(",; \t")) if x]
-            if _SHORTEST_VECTOR <= len(row) < len(numbers):
-                found.arrays.append(np.asarray(row, dtype=np.float64))
-    found.texts.append(_BASE64.sub(lambda match: _packed(found, match.group()), text))
-
-
-def _packed(found: Contents, run: str) -> str:
-    """Looks into a long run of base64; returns what stands for it in the text."""
-    plain = run.rstrip("=").replace("-", "+").replace("_", "/")
+    encoding = "utf-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
     try:
-        data = base64.b64decode(plain + "=" * (-len(plain) % 4), validate=True)
-    except (ValueError, binascii.Error):
-        return run
-    if data.startswith(_PICTURES):
+        text = data.decode(encoding)
+    except UnicodeDecodeError:
+        return None
+    return None if "\0" in text else text
+
+
+def _named_cells(text: str) -> Iterator[str]:
+    """Yields a table's long whole numbers with the names of their columns: 4915... says little."""
+    lines = text.splitlines()
+    if not lines:
+        return
+    mark = max(",;\t|", key=lines[0].count)
+    names = lines[0].split(mark)
+    for line in lines[1:]:
+        for name, cell in zip(names, line.split(mark), strict=False):
+            if _WHOLE_NUMBER.fullmatch(cell.strip(' "')):
+                yield f"{name}: {cell}"
+
+
+def _text(found: Contents, text: str, depth: int = 0) -> None:
+    def look(data: bytes, certain: bool) -> bool:
+        return _bytes(found, data, depth + 1, certain)
+
+    found.texts.append(without_packed(text, look))
+
+
+def _bytes(found: Contents, data: bytes, depth: int, certain: bool) -> bool:
+    """Notes what bytes from a text hold; says whether that could be told.
+
+    What cannot be told is opaque if it is ``certain`` that the bytes were packed on purpose.
+    """
+    if depth > _DEEPEST:
+        found.opaque.append("it is packed more than four times over")
+        return True
+    if data.startswith((_ZLIB, _GZIP)):
+        unpacked = _unpacked(data)
+        if unpacked is not None:
+            if len(unpacked) >= _LARGEST_BLOB:
+                found.opaque.append("a run of base64 unpacks to more than 64 MiB")
+                return True
+            return _bytes(found, unpacked, depth + 1, True)
+    if _is_picture(data):
         found.pictures.append(data)
-        return " "
-    if data[:1] == b"\x78":
-        unpacker = zlib.decompressobj()
-        try:
-            data = unpacker.decompress(data, _LARGEST_BLOB)
-        except zlib.error:
-            found.opaque.append("a long run of base64 cannot be unpacked")
-            return " "
-        if unpacker.unconsumed_tail:
-            found.opaque.append("a run of base64 unpacks to more than 64 MiB")
-            return " "
-    if data.startswith(_NPY):
+    elif data.startswith(_NPY):
         _array(found, data)
-    elif data.startswith(_PICTURES):
-        found.pictures.append(data)
-    elif (inner := _decoded(data)) is not None:
-        found.texts.append(inner)
-    else:
+    elif (inner := _decoded(data)) is not None and (certain or _is_written(inner)):
+        found.arrays += number_arrays(inner)
+        _text(found, inner, depth)
+    elif certain:
         found.opaque.append("a long run of base64 is neither an array, a picture nor text")
-    return " "
+    else:
+        return False
+    return True
+
+
+def _is_written(text: str) -> bool:
+    """Says whether a text is one that somebody wrote, not bytes that happen to be letters."""
+    return all(character.isprintable() or character.isspace() for character in text)
+
+
+def _unpacked(data: bytes) -> bytes | None:
+    unpacker = zlib.decompressobj(zlib.MAX_WBITS | 32)  # zlib or gzip, by its header
+    try:
+        unpacked = unpacker.decompress(data, _LARGEST_BLOB)
+    except zlib.error:
+        return None
+    # a few bytes may be of a word that stands behind the run
+    return None if len(unpacker.unused_data) > _LONGEST_WORD else unpacked
+
+
+def _is_picture(data: bytes) -> bool:
+    bitmap = data.startswith(b"BM") and data[6:10] == bytes(4)
+    return bitmap or data.startswith(_PICTURES) or data[4:8] == b"ftyp"
 
 
 def _array(found: Contents, data: bytes) -> None:
+    stream = io.BytesIO(data)
     try:
-        found.arrays.append(np.load(io.BytesIO(data), allow_pickle=False))
+        array = np.load(stream, allow_pickle=False)
     except Exception:  # numpy's header parser raises a dozen types for damaged data
         found.opaque.append("an array cannot be read without running code")
+        return
+    if stream.read(1):
+        found.opaque.append("something follows the end of an array")
+    _values(found, array)
+
+
+def _values(found: Contents, array: NDArray[Any]) -> None:
+    if array.dtype.names is not None:
+        found.texts += array.dtype.names
+        for name in array.dtype.names:
+            _values(found, array[name])
+    elif array.dtype.kind == "U":
+        for text in array.reshape(-1).tolist():
+            _text(found, text)
+    elif array.dtype.kind in "SV":
+        found.opaque.append("an array holds bytes that are no numbers")
+    elif array.dtype.itemsize == 1 and PICTURE_SIGNATURE.search(data := array.tobytes()):
+        found.pictures.append(data)
+    else:
+        found.arrays.append(array)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from ..errors import PhotoError
 from ..media import Photo, read_photo
@@ -42,6 +43,11 @@ class Match:
     protected: Pixels | None
     turn: int
 
+    def in_gray(self) -> Match:
+        """Returns the match of a picture that has lost its colours."""
+        moved = None if self.protected is None else gray(self.protected)
+        return replace(self, original=gray(self.original), protected=moved)
+
 
 @dataclass(frozen=True)
 class Index:
@@ -53,6 +59,7 @@ class Index:
         clean: digest of clean pixels -> the photos
         protected: digest of protected pixels -> the photo
         hashes: perceptual hash of each of ``photos``
+        sizes: (height, width) that photos have
         unreadable: key -> why a photo cannot be compared with
     """
 
@@ -62,6 +69,7 @@ class Index:
     protected: dict[str, PrivatePhoto]
     hashes: list[int]
     unreadable: dict[str, str]
+    sizes: set[tuple[int, int]] = field(default_factory=set)
 
     def clean_owner(self, digest: str) -> PrivatePhoto | None:
         """Returns whose clean pixels these are: of equal photos, one that is protected."""
@@ -121,6 +129,7 @@ def build_index(photos: Sequence[PrivatePhoto], tick: Callable[[int], None] | No
             index.clean.setdefault(pixel_digest(clean.pixels), []).append(photo)
             index.photos.append(photo)
             index.hashes.append(perceptual_hash(clean.pixels))
+            index.sizes.add(clean.pixels.shape[:2])
         if photo.protected is not None and (moved := _read(photo.protected)) is not None:
             index.protected[pixel_digest(moved.pixels)] = photo
         if tick is not None:
@@ -163,6 +172,18 @@ def share_of_perturbation(released: Pixels, match: Match) -> float | None:
     return float(((r - o) * moved).sum() / energy)
 
 
+def level_distance(one: Pixels, other: Pixels) -> float:
+    """Returns the mean difference in grey levels of two pictures, brought to one size."""
+    height, width = one.shape[:2]
+    a, b = (resized(picture, height, width).astype(np.float32) for picture in (one, other))
+    return float(np.abs(a - b).mean())
+
+
+def gray(pixels: Pixels) -> Pixels:
+    """Returns uint8 (H, W), by the weights that most tools give the colours."""
+    return np.asarray(Image.fromarray(pixels).convert("L"))
+
+
 def rgb(pixels: Pixels) -> Pixels:
     """Returns uint8 (H, W, 3)."""
     return np.repeat(pixels[..., None], 3, axis=2) if pixels.ndim == 2 else pixels
@@ -170,7 +191,7 @@ def rgb(pixels: Pixels) -> Pixels:
 
 def _match(photo: PrivatePhoto, clean: Pixels, number: int) -> Match:
     moved = None if photo.protected is None else _read(photo.protected)
-    back = _inverse(number)
+    back = inverse(number)
     return Match(
         photo=photo,
         original=turn(clean, back),
@@ -179,7 +200,7 @@ def _match(photo: PrivatePhoto, clean: Pixels, number: int) -> Match:
     )
 
 
-def _inverse(number: int) -> int:
+def inverse(number: int) -> int:
     """Returns the way that undoes a way of :func:`fiftyone_dp2vl.release.likeness.turned`."""
     return number if number >= 4 else -number % 4
 

@@ -6,7 +6,9 @@ import base64
 import io
 import json
 import shutil
+import struct
 import zlib
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +19,7 @@ from PIL.ExifTags import IFD, Base
 from fiftyone_dp2vl.errors import Cancelled, ConfigError, DP2VLError
 from fiftyone_dp2vl.release import AuditReport, PrivateSet, audit_release
 from fiftyone_dp2vl.release.report import CODES
+from fiftyone_dp2vl.runs import Progress
 
 KEY = f"{3:024x}"
 CLEAN_ONLY = f"{9:024x}"
@@ -275,6 +278,176 @@ class TestOtherLeaks:
         )
 
 
+def _npy(array: np.ndarray) -> bytes:
+    stream = io.BytesIO()
+    np.save(stream, array)
+    return stream.getvalue()
+
+
+def _rows(vectors: np.ndarray, number: str = "{:.6f}", between: str = ",") -> list[str]:
+    return [between.join(number.format(x) for x in row) for row in vectors]
+
+
+VECTOR_FORMS = {
+    "csv after an id and before a score": lambda v: (
+        "x.csv",
+        "id,a,b\n" + "".join(f"{n},{row},0.5\n" for n, row in enumerate(_rows(v))),
+    ),
+    "csv of quoted numbers": lambda v: (
+        "x.csv",
+        "".join(f'"a.png","3","{row}"\n' for row in _rows(v, between='","')),
+    ),
+    "csv with decimal commas": lambda v: (
+        "x.csv",
+        "\n".join(row.replace(".", ",") for row in _rows(v, between=";")),
+    ),
+    "csv, one column a vector": lambda v: (
+        "x.csv",
+        "\n".join(f"{n},{row}" for n, row in enumerate(_rows(v.T))),
+    ),
+    "one number a line": lambda v: ("x.txt", "\n".join(_rows(v[4:5], between="\n"))),
+    "numbered": lambda v: ("x.svm", " ".join(f"{n}:{x:.5f}" for n, x in enumerate(v[4]))),
+    "tags": lambda v: ("x.xml", "<v>" + "</v><v>".join(f"{x:.5f}" for x in v[4]) + "</v>"),
+    "records": lambda v: (
+        "x.json",
+        json.dumps([{"id": 7, **{f"e{n}": x for n, x in enumerate(row)}} for row in v]),
+    ),
+    "columns": lambda v: (
+        "x.json",
+        json.dumps({f"e{n}": dict(enumerate(column)) for n, column in enumerate(v.T)}),
+    ),
+    "a document a line": lambda v: (
+        "x.jsonl",
+        "".join(json.dumps({"id": n, "v": list(row)}) + "\n" for n, row in enumerate(v)),
+    ),
+    "nested": lambda v: ("x.json", json.dumps({"v": v[4].reshape(2, 2, 4).tolist()})),
+    "longer lists": lambda v: ("x.json", json.dumps([[n, *row, 1] for n, row in enumerate(v)])),
+    "texts": lambda v: ("x.json", json.dumps({"v": [f"{x:.5f}" for x in v[4]]})),
+    "nan among them": lambda v: ("x.npy", _npy(np.vstack([np.full(v.shape[1], np.nan), v[4]]))),
+    "with a nan and an infinity": lambda v: (
+        "x.npy",
+        _npy(np.where(np.arange(v.shape[1]) == np.abs(v[4]).argmin(), np.inf, v[4])),
+    ),
+    "huge": lambda v: ("x.npy", _npy(v[4] * 1e300)),
+    "halves": lambda v: ("x.npy", _npy(v.astype(np.float16))),
+    "wider rows": lambda v: ("x.npy", _npy(np.hstack([np.full((len(v), 3), 1e12), v]))),
+    "transposed": lambda v: ("x.npy", _npy(v.T)),
+    "flat": lambda v: ("x.npy", _npy(v.reshape(-1))),
+    "structured": lambda v: (
+        "x.npy",
+        _npy(np.array([(1, v[4])], dtype=[("n", "i4"), ("v", "f4", v.shape[1])])),
+    ),
+}
+
+
+@pytest.mark.parametrize("form", VECTOR_FORMS)
+def test_embeddings_in_any_table_are_found(audit, share, form):
+    name, data = VECTOR_FORMS[form](share.private.embeddings["clean"])
+    (share.release / name).write_bytes(data if isinstance(data, bytes) else data.encode())
+    assert codes(audit()) == {"embedding"}
+
+
+@pytest.mark.parametrize("form", VECTOR_FORMS)
+def test_other_numbers_are_no_embeddings(audit, share, form):
+    name, data = VECTOR_FORMS[form](np.random.default_rng(99).normal(size=(10, 16)))
+    (share.release / name).write_bytes(data if isinstance(data, bytes) else data.encode())
+    assert audit().findings == ()
+
+
+def test_an_embedding_beside_one_that_is_not_a_number(share):
+    vectors = share.private.embeddings["clean"].copy()
+    vectors[2] = np.nan
+    (share.release / "x.json").write_text(json.dumps(vectors[4].tolist()))
+    private = replace(share.private, embeddings={"clean": vectors, "none": vectors[:0]})
+    assert codes(audit_release(share.release, private, encoders=[share.encoder])) == {"embedding"}
+
+
+RASTERS = {
+    "of 0 to 1": lambda a: a / 255,
+    "of 0 to 1 in single precision": lambda a: (a / 255).astype(np.float32),
+    "of 0 to 255": lambda a: a.astype(np.float32),
+    "of -1 to 1": lambda a: a / 127.5 - 1,
+    "of whole numbers": lambda a: a.astype(np.int64),
+    "standardised": lambda a: (a / 255 - [0.48, 0.46, 0.41]) / [0.27, 0.26, 0.28],
+    "with transparency": lambda a: np.dstack([a, np.full(a.shape[:2], 255)]).astype(np.uint8),
+    "gray": lambda a: np.asarray(Image.fromarray(a.astype(np.uint8)).convert("L")),
+    "gray with an axis": lambda a: (a @ [0.299, 0.587, 0.114])[..., None],
+    "channels first": lambda a: a.astype(np.uint8).transpose(2, 0, 1),
+    "blue first": lambda a: a[..., ::-1].astype(np.uint8),
+    "a batch": lambda a: np.stack([np.zeros_like(a), a]).astype(np.uint8),
+    "a batch, channels first, of 0 to 1": lambda a: (a / 255).transpose(2, 0, 1)[None],
+    "rows laid flat": lambda a: np.stack([a, a]).astype(np.uint8).reshape(2, -1),
+    "one row laid flat, channels first": lambda a: a.astype(np.uint8).transpose(2, 0, 1).ravel(),
+    "hidden in transparency": lambda a: np.dstack(
+        [np.zeros_like(a), a @ [0.299, 0.587, 0.114]]
+    ).astype(np.uint8),
+}
+
+
+@pytest.mark.parametrize("form", RASTERS)
+def test_clean_pixels_in_arrays_of_any_kind_are_found(audit, share, form):
+    (share.release / "x.npy").write_bytes(_npy(RASTERS[form](levels(share.original(KEY)))))
+    assert codes(audit()) == {"embedded-picture"}
+
+
+@pytest.mark.parametrize("form", [f for f in RASTERS if "standard" not in f and "hidden" not in f])
+def test_protected_pixels_in_arrays_are_no_leak(audit, share, form):
+    (share.release / "x.npy").write_bytes(_npy(RASTERS[form](levels(share.protected(KEY)))))
+    assert audit().findings == ()
+
+
+def test_clean_pixels_in_text(audit, share):
+    small = Image.open(share.original(KEY)).convert("RGB").resize((40, 32))
+    (share.release / "x.json").write_text(json.dumps(np.asarray(small).tolist()))
+    gray = np.asarray(small.convert("L"))
+    (share.release / "y.csv").write_text("\n".join(",".join(map(str, row)) for row in gray))
+    report = audit()
+    assert {f.file for f in report.findings if f.code == "embedded-picture"} == {"x.json", "y.csv"}
+
+
+def test_a_clean_photo_in_transparency(audit, share):
+    path = share.release / share.names[KEY]
+    image = Image.open(path).convert("RGB")
+    image.putalpha(Image.open(share.original(KEY)).convert("L"))
+    image.save(path)
+    assert codes(audit()) == {"hidden-data"}
+    image.putalpha(255)
+    image.save(path)
+    assert audit().passed
+
+
+def test_a_clean_photo_behind_the_compressed_pixels(audit, share):
+    path = share.release / share.names[KEY]
+    data = path.read_bytes()
+    at = data.rindex(b"IDAT") - 4
+    (size,) = struct.unpack_from(">I", data, at)
+    held = data[at + 4 : at + 8 + size] + share.original(KEY).read_bytes()
+    chunk = struct.pack(">I", len(held) - 4) + held + struct.pack(">I", zlib.crc32(held))
+    path.write_bytes(data[:at] + chunk + data[at + 12 + size :])
+    assert codes(audit()) == {"hidden-data", "thumbnail"}
+
+
+def test_telephone_numbers_among_labels(audit, share):
+    (share.release / "labels.json").write_text(json.dumps({"id": 4915112345678, "n": [1, 2]}))
+    assert audit().passed
+    (share.release / "labels.json").write_text(json.dumps({"phone": 4915112345678}))
+    (finding,) = audit().findings
+    assert (finding.code, finding.kind) == ("text", "phone")
+
+
+def test_a_file_that_goes_away_meanwhile_is_a_finding(share):
+    gone = share.release / "labels.json"
+
+    def vanish(progress: Progress) -> None:
+        if progress.phase == "index" and gone.exists():
+            gone.unlink()
+
+    report = audit_release(share.release, share.private, encoders=[share.encoder], progress=vanish)
+    (finding,) = report.findings
+    assert (finding.code, finding.file) == ("opaque", "labels.json")
+    assert "no such file" in finding.message
+
+
 class TestTheReport:
     def test_it_comes_back_as_it_was(self, audit, share, tmp_path):
         (share.release / "x.txt").write_text("ada@example.org")
@@ -308,6 +481,12 @@ class TestTheReport:
         assert "<i>" not in page
         assert "<b>" not in page
         assert "&lt;b&gt;Ada Lind.txt" in page
+
+    def test_its_page_says_what_the_seal_is(self, audit, tmp_path):
+        audit().save(tmp_path / "audit.json")
+        page = (tmp_path / "audit.html").read_text()
+        assert "a checksum of itself without a key" in page
+        assert "can seal it anew" in page
 
     def test_every_code_has_its_words(self, audit, share):
         assert set(audit().counts()) <= set(CODES)
