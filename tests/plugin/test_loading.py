@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import shutil
 import subprocess
 import sys
+import threading
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -54,11 +57,9 @@ def tracked_files() -> list[str]:
     return [name for name in listing.stdout.splitlines() if (REPOSITORY / name).is_file()]
 
 
-def copy_repository(target: Path, *, without: str | None = None) -> Path:
-    """Copies what ``fiftyone plugins download`` would: the repository's own files."""
+def copy_repository(target: Path) -> Path:
+    """Copies the repository's own files, which is what an archive of it holds."""
     for name in tracked_files():
-        if without is not None and name.startswith(without):
-            continue
         (target / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy2(REPOSITORY / name, target / name)
     return target
@@ -133,10 +134,42 @@ def test_downloaded_folder_without_an_installed_library(isolated, tmp_path):
     assert found["library"] == str(folder / "fiftyone_dp2vl" / "__init__.py")
 
 
-def test_folder_beside_a_wheel_of_the_library(isolated, tmp_path):
+def test_fiftyones_own_download(isolated, tmp_path):
+    plugins, env = isolated
+    copy_repository(tmp_path / "archive" / "fiftyone_dp2vl-main")
+    (tmp_path / "served").mkdir()
+    archive = shutil.make_archive(
+        str(tmp_path / "served" / "main"), "zip", tmp_path / "archive", "fiftyone_dp2vl-main"
+    )
+    handler = functools.partial(SimpleHTTPRequestHandler, directory=str(tmp_path / "served"))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        url = f"http://127.0.0.1:{server.server_port}/{Path(archive).name}"
+        fiftyone = [sys.executable, "-c", "from fiftyone.core.cli import main; main()", "plugins"]
+        done = subprocess.run(
+            [*fiftyone, "download", url], cwd=tmp_path, env=env, capture_output=True, text=True
+        )
+        server.shutdown()
+    assert done.returncode == 0, done.stdout + done.stderr
+    (yml,) = plugins.rglob("fiftyone.yml")
+    found = report(env, tmp_path, FORGET + REPORT)
+    check(found)
+    assert found["library"] == str(yml.parent / "fiftyone_dp2vl" / "__init__.py")
+    asked = subprocess.run(
+        [*fiftyone, "requirements", "@dp2vl/fiftyone_dp2vl", "--print"],
+        cwd=tmp_path,
+        env=env,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert "transformers>=" in asked.stdout
+
+
+def test_whole_folder_beside_a_wheel_of_the_library(isolated, tmp_path):
     plugins, env = isolated
     source = copy_repository(tmp_path / "source")
-    copy_repository(plugins / "@dp2vl" / "fiftyone_dp2vl", without="fiftyone_dp2vl/")
+    copy_repository(plugins / "@dp2vl" / "fiftyone_dp2vl")
     pip = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check"]
     build = ["wheel", "--no-deps", "--no-build-isolation", "-w", str(tmp_path), str(source)]
     subprocess.run([*pip, *build], check=True, timeout=300)
