@@ -6,8 +6,9 @@ import struct
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from .huffman import Table, huffman_tables
 from .pieces import Piece, malformed, trailing
-from .scans import Frame, Table, huffman_tables, joined_segments, scan_segments
+from .scans import Frame, joined_segments, scan_segments
 
 __all__ = ["jpeg_pieces"]
 

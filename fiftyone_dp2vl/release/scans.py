@@ -13,20 +13,14 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from .huffman import Table, high_bits, lookup, low_bits
 from .pieces import malformed
 
-__all__ = ["Frame", "huffman_tables", "joined_segments", "scan_segments"]
-
-_OUTSIDE = 1 << 48
-"""Bits of a code that does not exist: whoever reads on stands behind the end."""
+__all__ = ["Frame", "joined_segments", "scan_segments"]
 
 _MOST_SCANS = 100
 _RESTART = re.compile(rb"\xff+[\xd0-\xd7]")
 _STUFFED = re.compile(rb"\xff+\x00")
-_TABLE_BYTES = 17
-
-Table = tuple[bytes, bytes]
-"""How many codes have 1, ..., 16 bits, and what they stand for."""
 
 
 @dataclass
@@ -163,13 +157,13 @@ class _Scan:
         self.read: Callable[[array[int], int, int], int]
         if not frame.progressive:
             self.read = self._sequential
-            self.codes = [(_low_bits(low), _high_bits(high)) for low, high in pairs]
+            self.codes = [(low_bits(low), high_bits(high)) for low, high in pairs]
         elif first == 0:
             self.read = self._low
-            self.lows = [] if refining else [_low_bits(low) for low, _ in pairs]
+            self.lows = [] if refining else [low_bits(low) for low, _ in pairs]
         else:
             self.read = self._refine if refining else self._high
-            self.table = _lookup(pairs[0][1], lambda bits, symbol: bits << 8 | symbol)
+            self.table = lookup(pairs[0][1], lambda bits, symbol: bits << 8 | symbol)
 
     def sizes(self, segments: Sequence[bytes], restart: int) -> list[int]:
         each = restart or self.units
@@ -266,25 +260,6 @@ class _Scan:
         return at
 
 
-def huffman_tables(held: bytes) -> dict[int, Table]:
-    """Returns the tables of a segment: class << 4 | number -> table.
-
-    Raises:
-        PhotoError: if it holds anything else, or a table twice
-    """
-    found: dict[int, Table] = {}
-    at = 0
-    while at < len(held):
-        counts = held[at + 1 : at + _TABLE_BYTES]
-        end = at + _TABLE_BYTES + sum(counts)
-        known = held[at] >> 4 <= 1 and held[at] & 15 <= 3
-        if end > len(held) or held[at] in found or not known:
-            raise malformed("a table of codes is of no known form")
-        found[held[at]] = (counts, held[at + _TABLE_BYTES : end])
-        at = end
-    return found
-
-
 def scan_segments(data: bytes) -> list[bytes]:
     """Returns what lies between the restart marks of a scan's data, without its stuffing.
 
@@ -319,31 +294,3 @@ def _run(words: array[int], at: int, size: int) -> tuple[int, int]:
     """Returns how many blocks end here, and where the number of them ends."""
     more = ((words[at >> 3] >> (8 - (at & 7))) & 0xFFFF) >> (16 - size)
     return (1 << size) + more, at + size
-
-
-def _low_bits(table: Table | None) -> list[int]:
-    return _lookup(table, lambda bits, size: bits + size << 8 if size < 16 else _OUTSIDE)
-
-
-def _high_bits(table: Table | None) -> list[int]:
-    def entry(bits: int, symbol: int) -> int:
-        zeros, size = symbol >> 4, symbol & 15
-        ends = not size and zeros < 15
-        return bits + size << 8 | (64 if ends else zeros + 1)
-
-    return _lookup(table, entry)
-
-
-def _lookup(table: Table | None, entry: Callable[[int, int], int]) -> list[int]:
-    """Returns for each 16 bits to come what the code at their beginning says."""
-    assert table is not None  # scans are given the tables that they read
-    counts, symbols = table
-    found: list[int] = []
-    at = 0
-    for bits, count in enumerate(counts, start=1):
-        for symbol in symbols[at : at + count]:
-            found += [entry(bits, symbol)] * (1 << 16 - bits)
-        at += count
-        if len(found) > 1 << 16:
-            raise malformed("a table of codes is of no known form")
-    return found + [_OUTSIDE] * ((1 << 16) - len(found))

@@ -45,6 +45,8 @@ class VectorFinder:
             return
         wanted = np.random.default_rng(0).normal(size=(self.width, min(_DIRECTIONS, self.width)))
         wanted[:, 0] = 1
+        # embeddings of one encoder share much, which a window that begins elsewhere lacks
+        wanted[:, 1] = self._rows.mean(axis=0)
         self._directions = np.linalg.qr(wanted)[0]
         shadows = self._rows @ self._directions
         self._radius = float(np.sqrt(2 - 2 * SAME_EMBEDDING)) + 1e-6
@@ -60,7 +62,7 @@ class VectorFinder:
         """
         if self._tree is None or array.size < self.width:
             return False
-        return any(self._any_of(rows) for rows in self._windows(array))
+        return any(self._any_of(windows) for windows in self._windows(array))
 
     def _windows(self, array: NDArray[Any]) -> Iterator[NDArray[Any]]:
         """Yields views (M, D) of what may be a vector."""
