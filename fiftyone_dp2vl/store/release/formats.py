@@ -20,6 +20,7 @@ from ...errors import ConfigError, RunError
 __all__ = ["FORMATS", "ReleaseFormat", "format_problem", "get_format", "settle_files"]
 
 DETECTIONS = ("Detections", "Polylines")
+_FIRST = ("id", "filepath", "tags", "metadata", "created_at", "last_modified_at")
 _UNSAFE_NAME = re.compile(r"[\x00-\x1f\x7f/\\:*?\"<>|]|^\.|^\s*$")
 
 
@@ -165,13 +166,26 @@ def settle_files(made: ReleaseFormat, folder: Path, secret: bytes) -> None:
         settler = _Settler(secret)
         for name in ("metadata.json", "samples.json"):
             path = folder / name
-            data = settler.settled(json.loads(path.read_text()))
-            path.write_text(json.dumps(data))
+            data = json.loads(path.read_text())
+            if "sample_fields" in data:
+                data["sample_fields"].sort(key=_place)
+            path.write_text(json.dumps(settler.settled(data)))
     elif made.name == "coco":
         path = folder / "labels.json"
         data = json.loads(path.read_text())
         data["info"] = {"description": "release"}
         path.write_text(json.dumps(data))
+
+
+def _place(field: dict[str, Any]) -> tuple[int, str]:
+    """Returns a sort key: fields of every sample first, the others in the order they were chosen.
+
+    FiftyOne keeps the former in a set, so their order is another one in every process.
+    """
+    name = field["name"]
+    if name in _FIRST:
+        return _FIRST.index(name), ""
+    return (len(_FIRST), name) if name.startswith("_") else (len(_FIRST) + 1, "")
 
 
 class _Settler:

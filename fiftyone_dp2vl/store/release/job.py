@@ -144,11 +144,13 @@ class ReleaseJob:
             writer = SidecarWriter(stream, passphrase, len(keys))
             for number, key in enumerate(keys, start=1):
                 place = places[self.names[key]]
-                writer.add(
-                    place.relative_to(folder).as_posix(),
-                    read_photo(self.photos[key].original),
-                    read_photo(place),
-                )
+                original, released = read_photo(self.photos[key].original), read_photo(place)
+                if original.pixels.shape[:2] != released.pixels.shape[:2]:
+                    raise RunError(
+                        f"the original of photo {key} was changed after it was protected: put it "
+                        "back, or protect it in a new run"
+                    )
+                writer.add(place.relative_to(folder).as_posix(), original, released)
                 steps.at(number)
             writer.finish()
         return path
