@@ -18,20 +18,29 @@ if TYPE_CHECKING:
 __all__ = ["STUDY"]
 
 CONTROLS = ("clean", "random signs", "JPEG 75")
-UNKNOWN = "protected, people unknown"
+KNOWN, UNKNOWN, ALONE = "protected", "protected, people unknown", "protected, each person alone"
+_SAID = {KNOWN: "", UNKNOWN: ", people unknown", ALONE: ", each person alone"}
+OTHERS = (UNKNOWN, ALONE)
 PEOPLE, PROTECTION = "people and photos", "protection seed"
 
 
-def _protected_cell(
-    options: Options, repetition: int, seed: int, *, people_known: bool = True
-) -> Cell:
+def _protected_cell(options: Options, repetition: int, seed: int, arm: str = KNOWN) -> Cell:
     config = options.config(seed=seed)
 
     def measure(workshop: Workshop) -> Result:
         album = workshop.album("eval", repetition)
-        made = workshop.protected(
-            album.share, config, SelectionConfig(ratio=1.0), people_known=people_known
-        )
+        runs = [list(album.share)]
+        if arm == ALONE:
+            people = dict.fromkeys(shot.person for shot in album.share)
+            runs = [[s for s in album.share if s.person == person] for person in people]
+        records = {
+            record.key: record
+            for shots in runs
+            for record in workshop.protected(
+                shots, config, SelectionConfig(ratio=1.0), people_known=arm == KNOWN
+            )
+        }
+        made = [records[shot.key] for shot in album.share]
         shared = [record.path for record in made]
         result: Result = {"quality": measure_quality(album, made), "leak": {}, "shift": {}}
         for label, name in options.encoders.items():
@@ -41,9 +50,9 @@ def _protected_cell(
         return result
 
     return Cell(
-        f"album {repetition}, protection seed {seed}{'' if people_known else ', people unknown'}",
+        f"album {repetition}, protection seed {seed}{_SAID[arm]}",
         {
-            "kind": "protected" if people_known else UNKNOWN,
+            "kind": arm,
             "album": repetition,
             "config": config.to_dict(),
         },
@@ -96,7 +105,7 @@ def _plan(options: Options) -> list[Cell]:
     # protection's own randomness, apart from that of people and photos
     cells += [_protected_cell(options, 0, k) for k in range(1, options.seeds)]
     cells += [_control_cell(options, k, c) for c in CONTROLS for k in range(options.seeds)]
-    cells += [_protected_cell(options, k, 0, people_known=False) for k in range(options.seeds)]
+    cells += [_protected_cell(options, k, 0, arm) for arm in OTHERS for k in range(options.seeds)]
     return cells
 
 
@@ -107,7 +116,8 @@ def _conclude(options: Options, cells: Sequence[Cell], results: Sequence[Result]
     controls = {
         control: results[2 * count - 1 + i * count :][:count] for i, control in enumerate(CONTROLS)
     }
-    unknown = results[-count:]
+    rest = results[len(results) - len(OTHERS) * count :]
+    others = {arm: rest[i * count :][:count] for i, arm in enumerate(OTHERS)}
     config = options.config()
     surrogate = next(iter(options.encoders))
     rows = chance_rows(by_people[0]["leak"][surrogate])
@@ -124,11 +134,12 @@ def _conclude(options: Options, cells: Sequence[Cell], results: Sequence[Result]
             if varied == PEOPLE:
                 rows += change_rows(leaks, clean, where)
                 rows += shift_rows([result["shift"][label] for result in group], where)
-        where = {"encoder": label, "trained_on": UNKNOWN, "varied": PEOPLE}
-        leaks = [result["leak"][label] for result in unknown]
-        rows += leak_rows(leaks, where)
-        rows += change_rows(leaks, clean, where)
-        rows += shift_rows([result["shift"][label] for result in unknown], where)
+        for arm, group in others.items():
+            where = {"encoder": label, "trained_on": arm, "varied": PEOPLE}
+            leaks = [result["leak"][label] for result in group]
+            rows += leak_rows(leaks, where)
+            rows += change_rows(leaks, clean, where)
+            rows += shift_rows([result["shift"][label] for result in group], where)
         for control, group in controls.items():
             where = {"encoder": label, "trained_on": control, "varied": PEOPLE}
             leaks = [result["leak"][label] for result in group]
@@ -142,6 +153,8 @@ def _conclude(options: Options, cells: Sequence[Cell], results: Sequence[Result]
         f"rows that vary the {PROTECTION} use the first album.",
         f"{UNKNOWN}: the same photos and settings, but the run is not told who is on which photo "
         "and puts clusters of about 6 photos in the place of people.",
+        f"{ALONE}: the same photos and settings, but a run for each person's photos, without those "
+        "of others.",
         "The probe is a proxy for a fine-tuned VLM and can understate what one learns.",
     ]
     return Findings(rows, {"default": config.fingerprint()}, notes)
@@ -150,7 +163,7 @@ def _conclude(options: Options, cells: Sequence[Cell], results: Sequence[Result]
 STUDY = Study(
     name="protection",
     title="What is learned from protected photos about people on clean ones, and what controls do",
-    estimate="about 8 protections of 140 photos: 15 to 30 minutes",
+    estimate="about 11 protections of 140 photos: 20 to 40 minutes",
     plan=_plan,
     conclude=_conclude,
 )

@@ -129,6 +129,7 @@ def test_protection_study_on_toy_people(protection):
         "clean",
         "protected",
         "protected, people unknown",
+        "protected, each person alone",
         "random signs",
         "JPEG 75",
     }
@@ -146,15 +147,17 @@ def test_protection_study_on_toy_people(protection):
     assert "hf:" not in card.to_json()
 
 
-def test_the_arm_of_unknown_people_is_protected_without_groups(protection):
+def test_the_arms_differ_in_what_a_run_knows_of_people(protection):
     _, options = protection
     from fiftyone_dp2vl.runs.manifest import ItemList
 
     folders = [path for path in (options.cache / "protected").iterdir() if path.is_dir()]
     groups = [{group for _, group in ItemList.load(folder).selected} for folder in folders]
-    # the same album with its people, at two seeds, and without them
-    assert sorted(map(len, groups)) == [1, 4, 4]
-    assert {None} in groups
+    # the same album with its people, at two seeds, without them, and a run for each of four
+    assert sorted(map(len, groups)) == [1, 1, 1, 1, 1, 4, 4]
+    assert groups.count({None}) == 5
+    sizes = sorted(len(ItemList.load(folder).selected) for folder in folders)
+    assert sizes == [sizes[-1] // 4] * 4 + [sizes[-1]] * 3
 
 
 def test_the_random_sign_control_uses_the_whole_budget(protection):
