@@ -1,10 +1,11 @@
-"""Run by test_faults.py and soak.py: does a job on a real dataset, and dies where it is told to.
+"""Run by the tests: does a job on a real dataset, and dies where it is told to.
 
-Arguments: a job (``protect`` or ``release``), a folder, the tiny encoder's name, then points as
-``event:number``. Each point is a child that is killed with SIGKILL at the n-th such event: an
-fsync, a rename, a link, a removal, a new folder, a command to the database, a step of the engine
-or of the release. ``never:0`` dies nowhere and writes down how many events there are. A point
-``full:N`` may write no file larger than N bytes, as on a full disk.
+Arguments: a job (``protect``, ``release`` or ``both``), a folder, the tiny encoder's name, then
+points as ``event:number``. Each point is a child that is killed with SIGKILL at the n-th such
+event: an fsync, a rename, a link, a removal, a new folder, a command to the database, a step of the
+engine or of the release. ``never:0`` dies nowhere and writes down how many events there are. A
+point ``full:N`` may write no file larger than N bytes, as on a full disk. The job ``both`` is two
+protections of one dataset at once, each under a run's name of its own.
 
 Prints a line of JSON a point: the point, how the child ended, and what it said.
 """
@@ -19,7 +20,9 @@ import sys
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
+from unittest import mock
 
 import fiftyone as fo
 from pymongo.synchronous import pool
@@ -28,12 +31,14 @@ from fiftyone_dp2vl.errors import DP2VLError
 from fiftyone_dp2vl.release.steps import Steps
 from fiftyone_dp2vl.runs import runner
 from fiftyone_dp2vl.store import export_release, protect_dataset
+from fiftyone_dp2vl.store.release import records
 
 sys.path.append(str(Path(__file__).resolve().parents[1] / "support"))
 from dying import before
 
 OS_EVENTS = ("fsync", "rename", "replace", "link", "unlink", "mkdir")
 SETTINGS = {"steps": 3, "lanes": 4, "transforms": []}
+PASSPHRASE = "correct horse battery"
 
 
 def dataset_name(folder: Path, point: str) -> str:
@@ -41,39 +46,68 @@ def dataset_name(folder: Path, point: str) -> str:
     return f"faults-{folder.name}-{point.replace(':', '-')}"
 
 
-def do(job: str, dataset: Any, folder: Path, encoder: str) -> None:
+def do(job: str, dataset: Any, folder: Path, encoder: str, run: str = "one") -> None:
     """The job itself; called again it goes on, or begins again."""
-    if job == "protect":
-        protect_dataset(
+    if job == "release":
+        release(dataset, folder / "out")
+        return
+    protect_dataset(
+        dataset,
+        run,
+        output_dir=str(folder / ("run" if run == "one" else run)),
+        group_field="identity",
+        encoders=[encoder],
+        **SETTINGS,
+    )
+
+
+def release(dataset: Any, target: Path, **more: Any) -> None:
+    """Makes a release with a sidecar, in an order that is the same for every release."""
+    told = SimpleNamespace(token_hex=lambda size: "5a" * size)
+    with mock.patch.object(records, "secrets", told):
+        export_release(
             dataset,
+            target,
             "one",
-            output_dir=str(folder / "run"),
-            group_field="identity",
-            encoders=[encoder],
-            **SETTINGS,
+            format="fiftyone",
+            fields=["scene"],
+            passphrase=PASSPHRASE,
+            **more,
         )
-    else:
-        export_release(dataset, folder / "out", "one", format="fiftyone", fields=["scene"])
 
 
 def main() -> None:
     job, folder, encoder, *points = sys.argv[1:]
+    if job == "both":
+        (point,) = points
+        started = [_start(Path(folder), job, encoder, point, run) for run in ("one", "two")]
+        for pid, stream in started:
+            _tell(point, pid, stream)
+        return
     for point in points:
-        reader, writer = os.pipe()
-        pid = os.fork()
-        if pid == 0:
-            os.close(reader)
-            said = _child(job, Path(folder), encoder, point)
-            os.write(writer, said.encode()[:4000])
-            os._exit(0)
-        os.close(writer)
-        with open(reader) as stream:
-            said = stream.read()
-        status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
-        print(json.dumps([point, status, said]), flush=True)
+        _tell(point, *_start(Path(folder), job, encoder, point, "one"))
 
 
-def _child(job: str, folder: Path, encoder: str, point: str) -> str:
+def _start(folder: Path, job: str, encoder: str, point: str, run: str) -> tuple[int, Any]:
+    reader, writer = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        os.close(reader)
+        said = _child(job, folder, encoder, point, run)
+        os.write(writer, said.encode()[:4000])
+        os._exit(0)
+    os.close(writer)
+    return pid, open(reader)
+
+
+def _tell(point: str, pid: int, stream: Any) -> None:
+    with stream:
+        said = stream.read()
+    status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    print(json.dumps([point, status, said]), flush=True)
+
+
+def _child(job: str, folder: Path, encoder: str, point: str, run: str) -> str:
     event, number = point.split(":")
     counts: Counter[str] = Counter()
 
@@ -89,7 +123,7 @@ def _child(job: str, folder: Path, encoder: str, point: str) -> str:
         resource.setrlimit(resource.RLIMIT_FSIZE, (int(number), int(number)))
     _watch(happens)
     try:
-        do(job, dataset, place, encoder)
+        do(job, dataset, place, encoder, run)
     except (DP2VLError, OSError) as error:
         return str(error)
     finally:

@@ -1,7 +1,8 @@
 """Run by test_faults.py: protects a dataset with a server of its own, and kills that server.
 
 Arguments: a folder with originals, the tiny encoder's name, and ``die`` (kill it in mid-run),
-``again`` (start it again and go on) or ``fresh`` (an unbroken run to compare with).
+``again`` (start it again and go on, then make a release and kill it in the middle of that) or
+``fresh`` (an unbroken run and release to compare with, and the broken release once more).
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ def main() -> None:
         base = fo.Dataset("base", persistent=True)
         base.add_samples(
             [
-                fo.Sample(filepath=str(path), identity=f"person{'ab'[number % 2]}")
+                fo.Sample(filepath=str(path), identity=f"person{'ab'[number % 2]}", scene="beach")
                 for number, path in enumerate(sorted((folder / "originals").iterdir()))
             ],
             progress=False,
@@ -40,12 +41,6 @@ def main() -> None:
     dataset = fo.load_dataset(name if known else "base")
     dataset = dataset if known else dataset.clone(name, persistent=True)
     told: dict[str, Any] = {"killed": False, "error": None}
-
-    def meddle(progress: Any) -> None:
-        if phase == "die" and progress.phase == "protect" and progress.done and not told["killed"]:
-            told["killed"] = True
-            for pid in _children():
-                os.kill(pid, signal.SIGKILL)
 
     run = folder / f"{name}-run"
     try:
@@ -58,22 +53,59 @@ def main() -> None:
             steps=3,
             lanes=2,
             transforms=[],
-            progress=meddle,
+            progress=_kill_at("protect", told) if phase == "die" else None,
         )
     except Exception as error:
         told["error"] = f"{type(error).__name__}: {error}"[:500]
     else:
         paths = [path for path in dataset.values(record.names.path) if path]
-        files = sorted((run / "photos").iterdir())
+        files = _tree(run / "photos")
         told |= {
             "state": record.state,
             "counts": record.counts,
             "in_database": len(paths),
             "on_disk": len(files),
-            "tree": {p.name: hashlib.sha256(p.read_bytes()).hexdigest() for p in files},
+            "tree": files,
         }
+    if phase == "again":
+        told |= _release(dataset, folder / "dying-out", _kill_at("audit", told))
+    elif phase == "fresh":
+        told |= _release(fo.load_dataset("dying"), folder / "dying-out")
+        calm = _release(dataset, folder / "fresh-out")
+        told["released_calmly"] = calm["released"]
     print(json.dumps(told), flush=True)
-    os._exit(0 if phase == "die" else _ended())
+    os._exit(0 if told["killed"] else _ended())
+
+
+def _release(dataset: Any, out: Path, progress: Any = None) -> dict[str, Any]:
+    import campaign
+
+    error = None
+    try:
+        campaign.release(dataset, out, progress=progress)
+    except Exception as raised:
+        error = f"{type(raised).__name__}: {raised}"[:500]
+    return {"release_error": error, "released": _tree(out)}
+
+
+def _tree(folder: Path) -> dict[str, str]:
+    return {
+        str(p.relative_to(folder)): hashlib.sha256(p.read_bytes()).hexdigest()
+        for p in folder.rglob("*")
+        if p.is_file()
+    }
+
+
+def _kill_at(phase: str, told: dict[str, Any]) -> Any:
+    """Returns a progress callback that kills the server once, when a phase is at work."""
+
+    def meddle(progress: Any) -> None:
+        if progress.phase == phase and progress.done and not told["killed"]:
+            told["killed"] = True
+            for pid in _children():
+                os.kill(pid, signal.SIGKILL)
+
+    return meddle
 
 
 def _children() -> list[int]:

@@ -665,7 +665,9 @@ class TestSidecar:
         with pytest.raises(RunError, match="holds files already"):
             export_release(shared, out, **asked)
         (out / "more.txt").unlink()
+        (tmp_path / ".out.dp2vl-part" / "scratch").mkdir(parents=True)
         release = export_release(shared, out, **asked)
+        assert not (tmp_path / ".out.dp2vl-part").exists()
         assert release.photos == 12
         after = tree(tmp_path)
         made = {name for name in before if ".audit." not in name}

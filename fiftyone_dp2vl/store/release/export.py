@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from ...errors import RunError
 from ...release import AuditReport
 from ...release.passphrase import check_passphrase
-from ...release.staging import Stage, refuse_existing, staged
+from ...release.staging import Stage, clear_workshop, refuse_existing, staged, workshop_of
 from ...runs import Progress
 from .audit import audit_release, private_set
 from .beside import (
@@ -155,6 +155,7 @@ def export_release(
         report = audited(target)
         report.save(audit_path(target))
         save_release(dataset, earlier, state="complete")
+        clear_workshop(workshop_of(target))
         key = earlier.key
     else:
         if seal is not None:
