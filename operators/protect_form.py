@@ -224,6 +224,7 @@ def first_problem(view: Any, params: dict[str, Any]) -> tuple[str, str] | None:
     """Returns what is wrong with the parameters: an input's name and one sentence; or None."""
     from fiftyone_dp2vl.runs.beforehand import strategy_problem
     from fiftyone_dp2vl.store.protect import output_problem, run_problem
+    from fiftyone_dp2vl.store.unfinished import is_begun
 
     try:
         arguments = arguments_of(view, params)
@@ -240,12 +241,17 @@ def first_problem(view: Any, params: dict[str, Any]) -> tuple[str, str] | None:
     names = RunNames(run, encoders)
     about_encoders = (encoder_problem(name, local_files_only=only_here) for name in encoders)
     group_problem = field_problem(view, arguments.get("group_field"), GROUP_KINDS)
+    begun = any(record.run == run and is_begun(record) for record in list_runs(view))
     found = (
         ("run", run_problem(view._root_dataset, run, names, settings)),
         ("encoders", next(filter(None, about_encoders), None)),
         ("group_field", group_problem),
         ("strategy", strategy_problem(settings.protection)),
-        *(() if group_problem else _about_people(view, settings, arguments.get("group_field"))),
+        *(
+            ()
+            if group_problem or begun
+            else _about_people(view, settings, arguments.get("group_field"))
+        ),
         ("mask_field", field_problem(view, arguments.get("mask_field"), MASK_KINDS)),
         (
             "output_dir",

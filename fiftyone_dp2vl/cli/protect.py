@@ -137,15 +137,17 @@ def _protect_folder(
     # all that can be refused is refused before anything is loaded, let alone timed
     people = {item.key: item.group for item in items}
     groups = [people[key] for key in select(list(people), list(people.values()), selection)]
-    check_settings(config, groups)
     check_output_folder(directory, (item.path for item in items))
     refuse_foreign(directory)
+    begun = has_begun(directory)
+    if not begun:
+        check_settings(config, groups)
     device = args.device or default_device()
     encoders = [
         load_encoder(name, device=device, local_files_only=args.local_files_only)
         for name in config.encoders
     ]
-    if has_begun(directory):
+    if begun:
         print(f"going on with the run in {directory}")
     else:
         note = nameless_note(config, groups, "give each person a sub-folder and --group-by-folder")

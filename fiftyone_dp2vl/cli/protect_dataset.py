@@ -42,11 +42,10 @@ def protect_named(
     from ..store.protect import default_output_dir, output_problem, run_problem
     from ..store.records import list_runs
     from ..store.settings import Settings
-    from ..store.unfinished import proposed_run
+    from ..store.unfinished import is_begun, proposed_run
 
     settings = Settings(config, selection, output)
     require_photos(view)
-    groups = _groups(view, settings, args.group_field)
     fields = {"group_field": args.group_field, "mask_field": args.mask_field}
     out = None if args.out is None else str(args.out.expanduser().absolute())
     run = args.run or proposed_run(view, settings, output_dir=out, **fields)
@@ -56,10 +55,10 @@ def protect_named(
     )
     if problem is not None:
         raise RunError(problem)
-    if any(record.run == run for record in list_runs(view)):
+    if any(record.run == run and is_begun(record) for record in list_runs(view)):
         print(f"going on with run {run!r}")
     else:
-        _tell_nameless(config, groups)
+        _tell_nameless(config, _groups(view, settings, args.group_field))
         directory = Path(out or default_output_dir(view._root_dataset, run))
         cost = estimate_run(view, settings, directory=directory, group_field=args.group_field)
         print(f"{cost.sentence()}")

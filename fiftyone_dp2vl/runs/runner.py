@@ -20,7 +20,7 @@ from ..protection import grid_pixels_for, grid_size, mask_to_grid, protect, to_g
 from .ahead import PixelBudget, ahead, default_workers
 from .beforehand import check_settings
 from .finishing import Finished, Finisher, Perturbation, failure, measured
-from .folder import RunFolder, refuse_foreign
+from .folder import RunFolder, has_begun, refuse_foreign
 from .items import PhotoItem, PhotoRecord, Progress, RunResult
 from .lock import locked
 from .manifest import PHOTOS, Manifest, describe_encoder
@@ -94,10 +94,11 @@ def protect_photos(
         raise ConfigError("shard, batch_size or workers is out of range: give shard (i, n), i < n")
     directory = Path(os.path.abspath(directory))
     selected = select([item.key for item in items], [item.group for item in items], selection)
-    chosen = set(selected)
-    check_settings(config, [item.group for item in items if item.key in chosen])
     check_output_folder(directory, (item.path for item in items))
     refuse_foreign(directory)
+    if not has_begun(directory):  # else photos may have gone, and its people are known already
+        chosen = set(selected)
+        check_settings(config, [item.group for item in items if item.key in chosen])
     models = list(encoders) if encoders is not None else _load(config, device, local_files_only)
     if len(models) != len(config.encoders):
         raise ConfigError("encoders differ from config.encoders in number: give one for each name")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 import time
 from collections.abc import Callable, Sequence
@@ -12,13 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import Cancelled, ConfigError, DP2VLError, RunError
 from ..media.places import check_output_folder
-from ..runs import PhotoItem, PhotoRecord, Progress, RunResult, protect_photos
+from ..runs import PhotoItem, Progress, RunResult, protect_photos
 from ..runs.beforehand import check_settings
 from ..runs.folder import has_begun
 from ..runs.manifest import MANIFEST
 from ..runs.selection import select
 from .analysis import store_separation
 from .embeddings import compute_embeddings, default_device
+from .figures import store_figures
 from .masks import label_masks
 from .names import RunNames, check_run_name
 from .photos import group_values, require_photos
@@ -35,9 +35,6 @@ __all__ = ["default_output_dir", "output_problem", "protect_dataset", "run_probl
 
 # a form must answer at once, and the run itself checks every source again
 _CHECKED_SOURCES = 1000
-
-LOSSY = "measured after JPEG, which is lossy: it may exceed the budget, which held before JPEG"
-"""What is to be known of ``linf`` where files are JPEG."""
 
 ProgressCallback = Callable[[Progress], None]
 
@@ -123,7 +120,9 @@ def protect_dataset(
             )
         directory = Path(earlier.directory)
     items = _items(view, filepath_field, group_field, mask_field)
-    _check(items, chosen)
+    begun = has_begun(directory)
+    if not begun:
+        _check(items, chosen)
     record = ProtectionRun(
         run=run,
         state="running",
@@ -148,7 +147,7 @@ def protect_dataset(
     )
     # once begun, or at work elsewhere, its record stands until this call is known to be the same
     bound = earlier is not None and (
-        is_held(directory) or has_begun(directory) or is_working(earlier.worker) is True
+        begun or is_held(directory) or is_working(earlier.worker) is True
     )
     if not bound:
         record = save_run(dataset, record)
@@ -174,7 +173,7 @@ def protect_dataset(
         )
         if bound:  # only now is it sure that this call is the same run's
             record = save_run(dataset, record)
-        _store_figures(dataset, names, result)
+        store_figures(dataset, names, result)
         for name, model in zip(chosen.protection.encoders, models, strict=True):
             _store_embeddings(view, names, name, model, filepath_field, progress, cancel)
         keys = _store_plots(view, names)
@@ -285,42 +284,6 @@ def _load(chosen: Settings, device: str, local_files_only: bool) -> list[Encoder
         load_encoder(name, device=device, local_files_only=local_files_only)
         for name in chosen.protection.encoders
     ]
-
-
-def _store_figures(dataset: Any, names: RunNames, result: RunResult) -> None:
-    """Writes what was measured on the files, photo by photo."""
-    import fiftyone as fo
-
-    columns: dict[str, tuple[Any, Callable[[PhotoRecord], Any]]] = {
-        names.path: (fo.StringField, lambda r: str(r.path) if r.path is not None else None),
-        names.status: (fo.StringField, lambda r: r.status),
-        names.error: (fo.StringField, lambda r: r.error),
-        names.linf: (fo.FloatField, lambda r: r.linf),
-        names.psnr: (fo.FloatField, lambda r: _finite(r.psnr)),
-        names.ssim: (fo.FloatField, lambda r: r.ssim),
-    }
-    for encoder in names.slugs:
-        columns[names.token_cosine(encoder)] = (fo.FloatField, _cosine(encoder, "token"))
-        columns[names.pooled_cosine(encoder)] = (fo.FloatField, _cosine(encoder, "pooled"))
-    for field, (kind, read) in columns.items():
-        if not dataset.has_sample_field(field):
-            dataset.add_sample_field(field, kind)
-        values = {record.key: read(record) for record in result.records}
-        dataset.set_values(field, values, key_field="id")
-    if any(record.lossy for record in result.records):
-        field = dataset.get_field(names.linf)
-        field.description = LOSSY
-        field.save()
-
-
-def _cosine(encoder: str, which: str) -> Callable[[PhotoRecord], float | None]:
-    """Returns what reads one encoder's cosine from a record."""
-    return lambda r: getattr(r.cosines[encoder], which) if encoder in r.cosines else None
-
-
-def _finite(value: float | None) -> float | None:
-    """Returns None for the PSNR of identical pixels: FiftyOne's App cannot show infinity."""
-    return value if value is not None and math.isfinite(value) else None
 
 
 def _store_embeddings(

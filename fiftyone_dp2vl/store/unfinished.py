@@ -13,7 +13,7 @@ from .records import ProtectionRun, list_runs, next_run_name
 from .settings import Settings
 from .workers import is_held, is_working
 
-__all__ = ["begun_problem", "proposed_run", "unfinished_run"]
+__all__ = ["begun_problem", "is_begun", "proposed_run", "unfinished_run"]
 
 
 def proposed_run(
@@ -70,6 +70,14 @@ def unfinished_run(
     return None
 
 
+def is_begun(record: ProtectionRun) -> bool:
+    """Says whether a run's settings can no longer change; so it is where that cannot be read."""
+    try:
+        return has_begun(Path(record.directory))
+    except RunError:
+        return True
+
+
 def begun_problem(record: ProtectionRun, settings: Settings) -> str | None:
     """Returns one sentence if a run was begun with other settings, or None if it can go on.
 
@@ -78,11 +86,8 @@ def begun_problem(record: ProtectionRun, settings: Settings) -> str | None:
         settings: that are asked for now
     """
     lines = _differences(record, settings)
-    try:
-        if not lines or not has_begun(Path(record.directory)):
-            return None
-    except RunError as error:
-        return str(error)
+    if not lines or not is_begun(record):
+        return None
     return (
         f"run {record.run!r} was begun with other settings ({'; '.join(lines)}): give the same to "
         "go on with it, or choose another name"

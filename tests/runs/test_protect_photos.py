@@ -146,9 +146,10 @@ def test_failures_are_recorded_and_the_run_goes_on(
 
 
 def test_nothing_can_be_read(tmp_path: Path, run: Runner) -> None:
-    result = run([PhotoItem("a", tmp_path / "originals/a.png")])
-    assert [record.code for record in result.records] == ["missing"]
-    assert run([PhotoItem("a", tmp_path / "originals/a.png")]).records == result.records
+    gone = [PhotoItem(key, tmp_path / f"originals/{key}.png") for key in ("a", "b")]
+    result = run(gone)
+    assert [record.code for record in result.records] == ["missing", "missing"]
+    assert run(gone).records == result.records
 
 
 def test_ratio_of_zero(items: list[PhotoItem], run: Runner) -> None:

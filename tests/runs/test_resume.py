@@ -275,6 +275,20 @@ def test_settings_may_change_until_the_first_pass_is_finished(
     assert tree(tmp_path / "broken") == tree(tmp_path / "whole")
 
 
+def test_a_run_goes_on_where_one_persons_photos_are_left(
+    items: list[PhotoItem], run: Runner
+) -> None:
+    finished = _cancelled_half_way(items, run)
+    left = [item for item in items if item.group == "person0"]
+    assert {item.key for item in left} - finished
+    for item in items:
+        if item not in left:
+            Path(item.path).unlink()
+    assert len(run(items).records) == 10
+    found = {record.key: record.status for record in run(left).records}
+    assert found == dict.fromkeys((item.key for item in left), "protected")
+
+
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
