@@ -13,7 +13,7 @@ from fiftyone_dp2vl.errors import DP2VLError
 from fiftyone_dp2vl.store.records import list_runs
 from fiftyone_dp2vl.store.release.records import list_releases
 
-from .forms import choices, said, tell_problem
+from .forms import awaited, choices, said, tell_problem
 from .streaming import stream
 
 
@@ -90,12 +90,12 @@ class AuditRelease(foo.Operator):
             raise
         path = folder.with_name(f"{folder.name}.audit.json")
         report.save(path)
-        shown = f"{report.summary()}; see {path.with_suffix('.html')}"
+        shown = "; ".join([report.summary(), *report.notes, f"see {path.with_suffix('.html')}"])
         yield ctx.ops.notify(
             shown[:1].upper() + shown[1:], variant="success" if report.passed else "error"
         )
 
-    def __call__(self, samples: Any, directory: str | Path, **settings: Any) -> None:
+    def __call__(self, samples: Any, directory: str | Path, **settings: Any) -> Any:
         """Audits a folder from Python; the report is written beside it.
 
         For the report itself call :func:`fiftyone_dp2vl.audit_release`.
@@ -104,6 +104,10 @@ class AuditRelease(foo.Operator):
             samples: a FiftyOne dataset or view; all of the dataset counts
             directory: the folder
             **settings: ``run``, ``allow_unprotected``, ``signed_off_by``
+
+        Returns:
+            None; in a notebook, a task to ``await`` for the end
         """
         params = {"directory": str(directory), **settings}
-        foo.execute_operator(self.uri, dataset=samples._root_dataset, params=params)
+        result = foo.execute_operator(self.uri, dataset=samples._root_dataset, params=params)
+        return awaited(result, lambda done: None)

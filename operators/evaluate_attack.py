@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterator
 from typing import Any
 
@@ -22,7 +21,7 @@ from .evaluate_attack_form import (
     fine_tunes,
     first_problem,
 )
-from .forms import said, tell_problem
+from .forms import awaited, said, tell_problem
 from .streaming import stream
 
 
@@ -123,8 +122,8 @@ class EvaluateAttack(foo.Operator):
                 ``attackers=["embedded"]``; proxies may stand among the attackers
 
         Returns:
-            the evaluation's record as a dictionary; with ``delegate``, FiftyOne's execution
-            result, and in a notebook, where an event loop runs already, an ``asyncio.Task``
+            the evaluation's record as a dictionary, in a notebook a task to ``await`` for it; with
+            ``delegate``, FiftyOne's execution result
 
         Raises:
             ConfigError: if the view or a setting will not do
@@ -149,6 +148,8 @@ class EvaluateAttack(foo.Operator):
         result = foo.execute_operator(
             self.uri, view=view, params=params, request_delegation=delegate
         )
-        if delegate or isinstance(result, asyncio.Task):
+        if delegate:
             return result
-        return load_evaluation(samples, params["evaluation"]).to_dict()
+        return awaited(
+            result, lambda done: load_evaluation(samples, params["evaluation"]).to_dict()
+        )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterator
 from typing import Any
 
@@ -24,7 +23,7 @@ from .export_release_form import (
     first_problem,
     plan_of,
 )
-from .forms import said, tell_problem
+from .forms import awaited, said, tell_problem
 from .streaming import stream
 
 _PHASES = {"copy": (0.0, 0.2), "seal": (0.2, 0.4), "index": (0.4, 0.6), "audit": (0.6, 1.0)}
@@ -130,8 +129,8 @@ class ExportRelease(foo.Operator):
                 ``DP2VL_PASSPHRASE`` writes a sidecar
 
         Returns:
-            the release's record as a dictionary; with ``delegate``, FiftyOne's execution result,
-            and in a notebook, where an event loop runs already, an ``asyncio.Task``
+            the release's record as a dictionary, in a notebook a task to ``await`` for it; with
+            ``delegate``, FiftyOne's execution result
 
         Raises:
             ConfigError: if the view or a setting will not do, or something is to be decided
@@ -146,9 +145,9 @@ class ExportRelease(foo.Operator):
         result = foo.execute_operator(
             self.uri, view=view, params=params, request_delegation=delegate
         )
-        if delegate or isinstance(result, asyncio.Task):
+        if delegate:
             return result
-        return vars(list_releases(samples)[-1])
+        return awaited(result, lambda done: vars(list_releases(samples)[-1]))
 
 
 def _run_problem(view: Any) -> str | None:

@@ -23,7 +23,7 @@ from ..errors import Cancelled, DP2VLError
 
 COMMANDS: dict[str, str] = {
     "benchmark": "write the synthetic identity-affiliation benchmark to a folder",
-    "protect": "protect a folder of photos",
+    "protect": "protect a folder of photos, or a FiftyOne dataset",
     "release": "export a run's protected photos, and nothing else, from a dataset",
     "audit": "say what a released folder gives away",
     "restore": "give a release its original pixels back, with the passphrase",

@@ -7,9 +7,9 @@ import threading
 from concurrent.futures import Future, ThreadPoolExecutor, TimeoutError as NotYet
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from ..config import ProtectionConfig, SelectionConfig
+from ..config import OutputConfig, ProtectionConfig
 from ..errors import PhotoError
 from ..media import probe_photo
 from .chosen import count_chosen
@@ -17,15 +17,18 @@ from .embeddings import default_device
 from .records import list_runs
 from .settings import Settings
 
+if TYPE_CHECKING:
+    from ..runs.pace import Pace
+
 __all__ = ["RunEstimate", "estimate_run"]
 
 _PROBED = 16
 _PATIENCE_SECONDS = 4.0
-_FIXED_STEPS = 3  # a run reads, surveys and verifies besides: about three steps' worth
+_FIXED_STEPS = 3  # a run surveys and verifies besides: about three steps' worth
 
 _lock = threading.Lock()
 _timer = ThreadPoolExecutor(1, thread_name_prefix="dp2vl-estimate")
-_rates: dict[tuple[Any, ...], Future[float]] = {}
+_paces: dict[tuple[Any, ...], Future[Pace]] = {}
 _pixels: dict[tuple[Any, ...], float] = {}
 
 
@@ -84,51 +87,54 @@ def estimate_run(
 
     photos = len(view)
     protected = count_chosen(view, settings.selection, group_field)
-    rate = _rate(view, settings.protection, filepath_field) if protected else 0.0
+    pixels = _mean_pixels(view, filepath_field)
     return RunEstimate(
         photos=photos,
         protected=protected,
-        bytes=bytes_needed(round(_mean_pixels(view, filepath_field) * protected), settings.output),
+        bytes=bytes_needed(round(pixels * protected), settings.output),
         free_bytes=_free(directory),
-        seconds=None if rate is None else rate * protected,
+        seconds=_seconds(view, settings, filepath_field, protected, pixels) if protected else 0.0,
     )
 
 
-def _rate(view: Any, config: ProtectionConfig, filepath_field: str) -> float | None:
-    """Returns seconds a photo, or None while they are not known."""
+def _seconds(
+    view: Any, settings: Settings, filepath_field: str, photos: int, pixels: float
+) -> float | None:
+    """Returns the wall time, or None while it is not known."""
+    config = settings.protection
     steps = config.steps + _FIXED_STEPS
     for record in reversed(list_runs(view)):
         done = record.counts.get("protected", 0)
         like = record.protection.encoders == config.encoders
         if record.state == "complete" and like and done and record.seconds:
-            return record.seconds / done / (record.protection.steps + _FIXED_STEPS) * steps
+            earlier = record.protection.steps + _FIXED_STEPS
+            return record.seconds / done / earlier * steps * photos
     if config.encoders != ("embedded",):
         return None
     # what does not change a step's time is left out of the key: sliders stay fast
     timed = replace(config, steps=ProtectionConfig.steps, epsilon=ProtectionConfig.epsilon, seed=0)
-    key = (timed.fingerprint(),)
+    key = (timed.fingerprint(), settings.output.fingerprint())
     with _lock:
-        if key not in _rates or (_rates[key].done() and _rates[key].exception() is not None):
+        if key not in _paces or (_paces[key].done() and _paces[key].exception() is not None):
             paths = view.limit(_PROBED).values(filepath_field)
-            _rates[key] = _timer.submit(_timed, paths, timed)
-        future = _rates[key]
+            _paces[key] = _timer.submit(_timed, paths, timed, settings.output)
+        future = _paces[key]
     try:
-        a_photo = future.result(timeout=_PATIENCE_SECONDS)
+        pace = future.result(timeout=_PATIENCE_SECONDS)
     except (NotYet, Exception):
         return None
-    return a_photo / (timed.steps + _FIXED_STEPS) * steps
+    return pace.seconds(photos, pixels, config)
 
 
-def _timed(paths: list[str], config: ProtectionConfig) -> float:
-    """Times a few steps of the engine; returns seconds a photo."""
-    from ..config import OutputConfig
-    from ..runs import PhotoItem, estimate
+def _timed(paths: list[str], config: ProtectionConfig, output: OutputConfig) -> Pace:
+    """Times a few steps of the engine and a file."""
+    from ..encoders import load_encoder
+    from ..runs import PhotoItem
+    from ..runs.pace import measure_pace
 
     items = [PhotoItem(key=str(row), path=path) for row, path in enumerate(paths) if path]
-    found = estimate(
-        items, Path.cwd(), config, SelectionConfig(), OutputConfig(), device=default_device()
-    )
-    return found.seconds / max(1, found.photos)
+    models = [load_encoder(name, device=default_device()) for name in config.encoders]
+    return measure_pace(items, config, output, models)
 
 
 def _mean_pixels(view: Any, filepath_field: str) -> float:

@@ -29,7 +29,10 @@ def in_notebook(call: Callable[[], Any]) -> Any:
 def test_every_answer_is_the_same_once_it_is_awaited(dataset, quick, tiny_encoder, tmp_path):
     operators = {
         name: foo.get_operator(URI + name)
-        for name in ("protect", "compute_embeddings", "analyse_run", "delete_run", "doctor")
+        for name in (
+            *("protect", "compute_embeddings", "analyse_run", "evaluate_attack"),
+            *("export_release", "audit_release", "delete_run", "doctor"),
+        )
     }
     out = str(tmp_path / "out")
     record = in_notebook(lambda: operators["protect"](dataset, "one", output_dir=out, **quick))
@@ -43,6 +46,22 @@ def test_every_answer_is_the_same_once_it_is_awaited(dataset, quick, tiny_encode
 
     (measured,) = in_notebook(lambda: operators["analyse_run"](dataset, "one"))
     assert measured["encoder"] == tiny_encoder
+
+    proxy = f"proxy:linear@{tiny_encoder}"
+    attacked = in_notebook(
+        lambda: operators["evaluate_attack"](
+            dataset, run="one", identity="identity", query=0.5, attackers=[proxy]
+        )
+    )
+    assert attacked["state"] == "complete"
+
+    folder = tmp_path / "release"
+    released = in_notebook(lambda: operators["export_release"](dataset, folder, run="one"))
+    assert released["directory"] == str(folder)
+    audit = folder.with_name("release.audit.html")
+    audit.unlink()
+    assert in_notebook(lambda: operators["audit_release"](dataset, folder, run="one")) is None
+    assert audit.is_file()
 
     found = in_notebook(lambda: operators["doctor"](dataset))
     assert {"library", "torch"} <= {check["name"] for check in found["checks"]}

@@ -391,7 +391,8 @@ class TestEvaluation:
         report = evaluate_attack_dataset(
             protected, config, **mapping, run="one", evaluation="vlm", device="cpu"
         )
-        assert {arm.name for arm in report.arms} == {"none", "clean", "random signs", "protected"}
+        arms = {"none", "clean", "random signs", "jpeg", "protected"}
+        assert {arm.name for arm in report.arms} == arms
         confidence = protected.values("dp2vl_attack_vlm_protected.confidence")
         assert sum(value is not None for value in confidence) == 3
         assert all(0 <= value <= 1 for value in confidence if value is not None)
