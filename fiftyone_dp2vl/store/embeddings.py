@@ -13,6 +13,7 @@ from ..errors import Cancelled, ConfigError, PhotoError
 from ..runs import Progress
 from .names import clean_field
 from .photos import require_photos
+from .schema import changing
 
 if TYPE_CHECKING:
     import torch
@@ -126,9 +127,10 @@ def _claim_field(dataset: Any, name: str, encoder: Encoder, overwrite: bool) -> 
     import fiftyone as fo
 
     mine = {"encoder": encoder.name, "weights_sha256": encoder.info.weights_sha256}
-    if not dataset.has_sample_field(name):
-        dataset.add_sample_field(name, fo.VectorField, info=mine)
-        return
+    with changing(dataset):
+        if not dataset.has_sample_field(name):
+            dataset.add_sample_field(name, fo.VectorField, info=mine)
+            return
     found = dataset.get_field(name)
     if not isinstance(found, fo.VectorField):
         raise ConfigError(

@@ -8,6 +8,7 @@ from typing import Any
 
 from ..runs import PhotoRecord, RunResult
 from .names import RunNames
+from .schema import changing
 
 __all__ = ["store_figures"]
 
@@ -36,15 +37,17 @@ def store_figures(dataset: Any, names: RunNames, result: RunResult) -> None:
     for encoder in names.slugs:
         columns[names.token_cosine(encoder)] = (fo.FloatField, _cosine(encoder, "token"))
         columns[names.pooled_cosine(encoder)] = (fo.FloatField, _cosine(encoder, "pooled"))
-    for field, (kind, read) in columns.items():
-        if not dataset.has_sample_field(field):
-            dataset.add_sample_field(field, kind)
+    with changing(dataset):
+        for field, (kind, _) in columns.items():
+            if not dataset.has_sample_field(field):
+                dataset.add_sample_field(field, kind)
+        if any(record.lossy for record in result.records):
+            told = dataset.get_field(names.linf)
+            told.description = _LOSSY
+            told.save()
+    for field, (_, read) in columns.items():
         values = {record.key: read(record) for record in result.records}
         dataset.set_values(field, values, key_field="id")
-    if any(record.lossy for record in result.records):
-        field = dataset.get_field(names.linf)
-        field.description = _LOSSY
-        field.save()
 
 
 def _cosine(encoder: str, which: str) -> Callable[[PhotoRecord], float | None]:

@@ -7,6 +7,7 @@ from typing import Any
 
 from ..measure.report import Answer, AttackReport
 from .evaluations import ARMS, EvaluationNames
+from .schema import changing
 
 __all__ = ["identity_answers", "predicted_arms", "store_predictions"]
 
@@ -77,8 +78,9 @@ def _people(answers: Sequence[Answer]) -> list[str]:
 def _write(dataset: Any, field: str, values: dict[str, Any]) -> None:
     import fiftyone as fo
 
-    if not dataset.has_sample_field(field):
-        dataset.add_sample_field(
-            field, fo.EmbeddedDocumentField, embedded_doc_type=fo.Classification
-        )
+    with changing(dataset):
+        if not dataset.has_sample_field(field):
+            dataset.add_sample_field(
+                field, fo.EmbeddedDocumentField, embedded_doc_type=fo.Classification
+            )
     dataset.set_values(field, values, key_field="id")

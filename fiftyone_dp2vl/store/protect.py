@@ -24,6 +24,7 @@ from .names import RunNames, check_run_name
 from .photos import group_values, require_photos
 from .plots import register_plots
 from .records import ProtectionRun, forget_run, list_runs, now, save_run
+from .schema import changing
 from .settings import Settings, split_settings
 from .unfinished import begun_problem, proposed_run
 from .workers import is_held, is_working, this_worker
@@ -321,15 +322,17 @@ def _labelled(progress: ProgressCallback | None, label: str) -> ProgressCallback
 def _store_plots(view: Any, names: RunNames) -> list[str]:
     keys: list[str] = []
     for encoder in names.slugs:
-        keys.extend(register_plots(view, names, encoder) or ())
+        with changing(view._root_dataset):
+            keys.extend(register_plots(view, names, encoder) or ())
     return keys
 
 
 def _offer_media_field(dataset: Any, field: str) -> None:
     """Lets the App switch to a field's files; what it shows at first is left as it is."""
-    if field not in dataset.app_config.media_fields:
-        dataset.app_config.media_fields.append(field)
-        dataset.save()
+    with changing(dataset):
+        if field not in dataset.app_config.media_fields:
+            dataset.app_config.media_fields.append(field)
+            dataset.save()
 
 
 def _joined(first: Sequence[str], second: Sequence[str]) -> tuple[str, ...]:

@@ -10,6 +10,7 @@ from typing import Any
 from ..config import OutputConfig, ProtectionConfig, SelectionConfig
 from ..errors import RunError
 from .names import PREFIX, RunNames
+from .schema import changing
 
 __all__ = [
     "METHOD",
@@ -125,10 +126,11 @@ def save_run(dataset: Any, record: ProtectionRun, **changes: Any) -> ProtectionR
     record = replace(record, **changes)
     key = record.names.key
     config = dataset.init_run(method=METHOD, record=record.to_dict())
-    if dataset.has_run(key):
-        dataset.update_run_config(key, config)
-    else:
-        dataset.register_run(key, config)
+    with changing(dataset):
+        if dataset.has_run(key):
+            dataset.update_run_config(key, config)
+        else:
+            dataset.register_run(key, config)
     return record
 
 
