@@ -320,9 +320,9 @@ class _Misleading(Strategy):
         people = int(groups.max()) + 1 if len(groups) else 0
         if people < 2:
             raise ConfigError(
-                f"strategy {self.name!r} moves people toward each other and found only one: give "
-                "photos of at least two people, or choose a strategy that needs one only, such as "
-                "'centroid'"
+                f"strategy {self.name!r} moves people toward each other and found only one: add "
+                "photos of other people, whose protected copies need not be shared, or choose a "
+                "strategy that needs one only, such as 'centroid'"
             )
         order = rng.permutation(people)
         rank = np.empty(people, dtype=np.int64)

@@ -74,6 +74,6 @@ def nameless_note(config: ProtectionConfig, groups: Collection[str | None], how:
         return None
     return (
         "without names photos are grouped by likeness and moved toward another group, which may "
-        f"show the same person, so they are protected less: {how}, or choose strategy 'centroid' "
-        "if all show one person"
+        f"show the same person and protects less: {how}; where all show one person it protects "
+        "nothing, so add photos of other people, whose copies need not be shared"
     )

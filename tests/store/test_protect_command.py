@@ -57,7 +57,7 @@ def test_names_that_nobody_gave_are_told_before_it_starts(protect, capsys):
     assert protect() == 0
     told = capsys.readouterr().out
     assert told.startswith("note: without names photos are grouped by likeness")
-    assert "name the people with --group-field, or choose strategy 'centroid'" in told
+    assert "name the people with --group-field; where all show one person" in told
 
 
 def test_one_person_is_told_what_to_choose_and_the_advice_works(protect, dataset, capsys):
