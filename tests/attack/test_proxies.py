@@ -72,7 +72,7 @@ def test_a_filled_slot_attacks_and_is_told(album: AttackAlbum, tmp_path: Path) -
     assert any(sentence.startswith("A9") for sentence in report.tested)
     assert not any(sentence.startswith("A9") for sentence in report.not_tested)
     assert any("No vision-language model" in sentence for sentence in report.not_tested)
-    assert [arm.name for arm in report.arms] == ["clean", "random signs"]
+    assert [arm.name for arm in report.arms] == ["clean", "random signs", "jpeg"]
     assert report.protection == {}
 
 
