@@ -93,7 +93,7 @@ def add_inputs(
             "group_field",
             default=obvious,
             label="Who is on a photo",
-            description="A field that names the person, which misleading strategies make use of",
+            description="The field that names the person; without names photos are protected less",
             view=choices(group_fields),
         )
         if group_field:

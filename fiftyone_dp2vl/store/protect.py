@@ -179,6 +179,7 @@ def protect_dataset(
             _store_embeddings(view, names, name, model, filepath_field, progress, cancel)
         keys = _store_plots(view, names)
         _offer_media_field(dataset, names.path)
+        store_separation(dataset, record)
     except BaseException as error:
         never_began = not (directory / MANIFEST).is_file()
         if earlier is None and never_began:
@@ -202,7 +203,6 @@ def protect_dataset(
         worker="",
         seconds=round(time.monotonic() - began, 3),
     )
-    store_separation(dataset, record)
     return record
 
 

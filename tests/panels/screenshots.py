@@ -1,4 +1,4 @@
-"""Writes docs/images: every panel, light and dark, at two widths, and a report card.
+"""Writes docs/images: every panel, light and dark, at two widths, a form and a report card.
 
     python tests/panels/screenshots.py [FOLDER]
 
@@ -41,6 +41,8 @@ def main() -> None:
         page = _evaluate(dataset, Path(scratch))
         with chromium() as browser:
             _shoot_report(browser, page, target / "report-card.png")
+        with serving() as (address, _), chromium() as browser:
+            shoot_form(browser, address, dataset, target / "app-protect-form.png")
         for width, height in WIDTHS.items():
             for light in (False, True):
                 with serving() as (address, _), chromium() as browser:
@@ -125,9 +127,7 @@ def _shoot(
         app.page.wait_for_timeout(_SETTLED)
         path = target / f"panel-{name}-{theme}-{width}.png"
         app.page.screenshot(path=path)
-        Image.open(path).convert("RGB").quantize(256, method=Image.Quantize.FASTOCTREE).save(
-            path, optimize=True
-        )
+        _make_small(path)
 
     app.open(dataset.name)
     _theme(app, light)
@@ -147,6 +147,29 @@ def _shoot(
     app.wait_for_plot("g.data.length === 3", which='[data-cy="modal"]')
     save("compare")
     app.page.close()
+
+
+def shoot_form(browser: Any, address: str, dataset: Any, path: Path) -> None:
+    """Writes a picture of the form of protect, as it opens."""
+    from app_page import AppPage
+
+    app = AppPage(browser, address, 1280, 860)
+    app.open(dataset.name)
+    app.page.keyboard.press("`")
+    app.page.get_by_placeholder("Search operations by name...").fill("Protect photos")
+    app.page.get_by_text("Protect photos", exact=True).last.click()
+    app.page.get_by_text("free disk").wait_for()
+    app.page.wait_for_timeout(_SETTLED)
+    dialog = {"x": 304, "y": 24, "width": 672, "height": 756}
+    app.page.screenshot(path=path, clip=dialog)
+    _make_small(path)
+    app.page.close()
+
+
+def _make_small(path: Path) -> None:
+    Image.open(path).convert("RGB").quantize(256, method=Image.Quantize.FASTOCTREE).save(
+        path, optimize=True
+    )
 
 
 def _theme(app: Any, light: bool) -> None:

@@ -35,7 +35,7 @@ class TestWhoIsOnAPhoto:
         text = shown["nameless"]["view"]["label"]
         assert text.startswith("Without names photos are grouped by likeness")
         assert "choose a field that says who is on a photo" in text
-        assert "centroid" in text
+        assert "add photos of other people" in text
         assert "strategy" in shown
         assert "nameless" not in form("protect", {**params, "group_field": "identity"})
         assert "nameless" not in form("protect", {**params, "strategy": "centroid"})
