@@ -190,7 +190,7 @@ def protect_dataset(
             kept = earlier if earlier is not None and (bound or never_began) else record
             save_run(dataset, kept, state="stopped", worker="", error=_sentence(error))
         raise
-    record = save_run(
+    return save_run(
         dataset,
         record,
         state="complete",
@@ -203,7 +203,6 @@ def protect_dataset(
         worker="",
         seconds=round(time.monotonic() - began, 3),
     )
-    return record
 
 
 def run_problem(dataset: Any, run: str, names: RunNames, settings: Settings) -> str | None:
