@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 
+def reason_of(error: OSError) -> str:
+    """Returns what the system said, as a part of a sentence."""
+    return (error.strerror or str(error)).lower()
+
+
 class DP2VLError(Exception):
     """Base of every error that this package raises on purpose."""
 

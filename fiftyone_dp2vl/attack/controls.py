@@ -6,7 +6,7 @@ import io
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -17,6 +17,16 @@ from .album import AlbumPhoto
 from .tool import sha
 
 __all__ = ["changed_photos", "rmse_between"]
+
+
+class _Photo(Protocol):
+    """A photo with a file and a key."""
+
+    @property
+    def key(self) -> str: ...
+
+    @property
+    def path(self) -> Path: ...
 
 
 def changed_photos(
@@ -36,26 +46,44 @@ def changed_photos(
         folder: where changed photos are kept
         cancel: called before each photo; may raise
     """
-    from PIL import Image
-
     full = {
         "photos": [[photo.key, sha(photo.path)] for photo in photos],
         "change": dict(spec),
         "code": code_digest("attack/changes", "attack/face", "protection", "media"),
     }
-    place = folder / fingerprint(full)
-    place.mkdir(parents=True, exist_ok=True)
+    files = write_changed(photos, change, folder / fingerprint(full), cancel=cancel)
+    return [replace(photo, path=path) for photo, path in zip(photos, files, strict=True)]
+
+
+def write_changed(
+    photos: Sequence[_Photo],
+    change: Change,
+    folder: Path,
+    *,
+    cancel: Callable[[], None] | None = None,
+) -> list[Path]:
+    """Returns PNG files of changed photos, each written once.
+
+    Args:
+        photos: what is changed; a photo's key seeds what is random
+        change: the change
+        folder: where the files are kept, of these very photos and this change alone
+        cancel: called before each photo; may raise
+    """
+    from PIL import Image
+
+    folder.mkdir(parents=True, exist_ok=True)
     made = []
     for index, photo in enumerate(photos):
         if cancel is not None:
             cancel()
-        path = place / f"{index:05d}.png"
+        path = folder / f"{index:05d}.png"
         if not path.is_file():
             file = io.BytesIO()
             picture = Image.fromarray(change(read_rgb(photo.path), photo.key))
             picture.save(file, format="PNG", compress_level=1)
             write_atomically(path, file.getvalue(), replace=True)
-        made.append(replace(photo, path=path))
+        made.append(path)
     return made
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ..config import ProtectionConfig
-from ..errors import RunError
+from ..errors import RunError, reason_of
 from ..measure.cards import Row
 from ..measure.environment import environment
 from ..measure.report import Arm, AttackReport
@@ -109,7 +109,7 @@ def evaluate_attack(
     try:
         results = _measure_all(evaluation, progress)
     except OSError as error:
-        reason = (error.strerror or str(error)).lower()
+        reason = reason_of(error)
         raise RunError(
             f"{error.filename or cache} cannot be read or written ({reason}): mend that and start "
             "the same evaluation again; finished cells are kept"
@@ -246,10 +246,10 @@ def _shown_arms(evaluation: Evaluation) -> list[ArmOption]:
 
 def _worded(arm: Arm, evaluation: Evaluation) -> Arm:
     """Returns an arm that says how much was protected, where that is not all."""
-    clean = sum(bench.left_clean for bench in evaluation.benches)
+    clean = sum(bench.left_clean for bench in evaluation.distinct)
     if arm.name != "protected" or not clean:
         return arm
-    total = sum(len(bench.shared) for bench in evaluation.benches)
+    total = sum(len(bench.shared) for bench in evaluation.distinct)
     return replace(
         arm,
         needs=f"The photos as they are shared: {total - clean} of {total} protected, the others "
@@ -320,12 +320,7 @@ def _protection_facts(evaluation: Evaluation, facts: Mapping[str, Any] | None) -
         known.setdefault("config", {**config.to_dict(), "encoders": encoders})
         known.setdefault("fingerprint", config.fingerprint())
         known.setdefault("encoders", encoders)
-    left = sum(
-        len(album.of("share")) - len(files)
-        for album, files in zip(evaluation.albums, evaluation.protected, strict=True)
-        if files is not None
-    )
-    known["left_clean"] = left
+    known["left_clean"] = sum(bench.left_clean for bench in evaluation.distinct)
     return known
 
 

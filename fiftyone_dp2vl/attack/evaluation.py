@@ -113,6 +113,11 @@ class Evaluation:
         """How often everything is repeated."""
         return len(self.benches)
 
+    @property
+    def distinct(self) -> list[Workbench]:
+        """A bench of each album; with more repetitions an album has several."""
+        return self.benches[: len(self.albums)]
+
     def left_out(self) -> dict[str, str]:
         """Returns the chosen arms that cannot be measured: name -> why."""
         missing = {}

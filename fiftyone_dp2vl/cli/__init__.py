@@ -19,7 +19,7 @@ from errno import (
     ESTALE,
 )
 
-from ..errors import Cancelled, DP2VLError
+from ..errors import Cancelled, DP2VLError, reason_of
 
 COMMANDS: dict[str, str] = {
     "benchmark": "write the synthetic identity-affiliation benchmark to a folder",
@@ -77,10 +77,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         if error.errno not in _REFUSED and not lost:
             raise
         done = "found or read" if lost else "written"
-        reason = (error.strerror or "").lower()
         print(
-            f"dp2vl: {error.filename or 'a file'} cannot be {done} ({reason}): mend that and give "
-            "the same command again",
+            f"dp2vl: {error.filename or 'a file'} cannot be {done} ({reason_of(error)}): mend that "
+            "and give the same command again",
             file=sys.stderr,
         )
         return 1

@@ -129,14 +129,13 @@ def _protect_folder(
 
     from ..encoders import load_encoder
     from ..media import check_output_folder
-    from ..runs import estimate, protect_photos, select
-    from ..runs.beforehand import check_settings, nameless_note
+    from ..runs import estimate, protect_photos
+    from ..runs.beforehand import check_settings, chosen_groups, nameless_note
     from ..runs.folder import has_begun, refuse_foreign
     from ..store.embeddings import default_device
 
     # all that can be refused is refused before anything is loaded, let alone timed
-    people = {item.key: item.group for item in items}
-    groups = [people[key] for key in select(list(people), list(people.values()), selection)]
+    groups = chosen_groups(items, selection)
     check_output_folder(directory, (item.path for item in items))
     refuse_foreign(directory)
     begun = has_begun(directory)

@@ -25,7 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..config import OutputConfig
-from ..errors import DP2VLError, PhotoError
+from ..errors import DP2VLError, PhotoError, reason_of
 from ..media import Photo, read_photo, write_photo
 from ..runs import Progress
 from ..runs.names import checked_path
@@ -178,7 +178,7 @@ def _opened(sidecar: Path) -> IO[bytes]:
     try:
         return open(sidecar, "rb")
     except OSError as error:
-        reason = (error.strerror or str(error)).lower()
+        reason = reason_of(error)
         raise RestoreError(f"the sidecar {sidecar} cannot be read ({reason})") from error
 
 

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..errors import RunError
+from ..errors import RunError, reason_of
 from ..media.atomic import sync_folder
 from ..runs.lock import locked
 
@@ -80,7 +80,7 @@ def staged(directory: Path) -> Iterator[Stage]:
             os.rename(stage.folder, directory)
             sync_folder(directory.parent)
     except OSError as error:
-        reason = (error.strerror or str(error)).lower()
+        reason = reason_of(error)
         raise RunError(
             f"{directory} cannot be written ({reason}): mend that and give the same command again"
         ) from error

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
 import numpy as np
 
-from ..config import ProtectionConfig
+from ..config import ProtectionConfig, SelectionConfig
 from ..errors import ConfigError
 from ..protection import get_strategy, parse_transform
+from .items import PhotoItem
+from .selection import select
 
-__all__ = ["check_settings", "nameless_note", "people_problem", "strategy_problem"]
+__all__ = ["check_settings", "chosen_groups", "nameless_note", "people_problem", "strategy_problem"]
 
 
 def check_settings(config: ProtectionConfig, groups: Collection[str | None]) -> None:
@@ -26,6 +28,16 @@ def check_settings(config: ProtectionConfig, groups: Collection[str | None]) -> 
     for problem in (strategy_problem(config), people_problem(config, groups)):
         if problem is not None:
             raise ConfigError(problem)
+
+
+def chosen_groups(items: Sequence[PhotoItem], selection: SelectionConfig) -> list[str | None]:
+    """Returns the person in each photo that a run would protect, None where that is not known.
+
+    Raises:
+        ConfigError: as :func:`.selection.select`
+    """
+    groups = {item.key: item.group for item in items}
+    return [groups[key] for key in select(list(groups), list(groups.values()), selection)]
 
 
 def strategy_problem(config: ProtectionConfig) -> str | None:

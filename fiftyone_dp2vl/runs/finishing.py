@@ -16,7 +16,7 @@ from torch import Tensor
 
 from ..config import OutputConfig, ProtectionConfig
 from ..encoders import Encoder, Features
-from ..errors import BudgetError, PhotoError, RunError
+from ..errors import BudgetError, PhotoError, RunError, reason_of
 from ..media import Photo, Quality, WrittenFile, compare, read_back, write_photo
 from ..protection import apply_perturbation, levels
 from .ahead import PixelBudget
@@ -94,7 +94,7 @@ class Finisher:
                 path.unlink(missing_ok=True)
                 return Finished(failure(item.key, error))
             except OSError as error:
-                reason = (error.strerror or str(error)).lower()
+                reason = reason_of(error)
                 raise RunError(
                     f"{path} cannot be written ({reason}): mend that and start the same command "
                     "again; what is finished is kept"

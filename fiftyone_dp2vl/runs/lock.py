@@ -8,7 +8,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from ..errors import RunError
+from ..errors import RunError, reason_of
 
 __all__ = ["LOCK", "locked"]
 
@@ -31,7 +31,7 @@ def locked(directory: Path) -> Iterator[None]:
             f"another run is at work in {directory}: wait for it, or choose another folder"
         ) from None
     except OSError as error:
-        reason = (error.strerror or str(error)).lower()
+        reason = reason_of(error)
         raise RunError(
             f"the folder {directory} cannot be written to ({reason}): choose another one"
         ) from error

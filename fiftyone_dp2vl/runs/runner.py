@@ -14,7 +14,7 @@ from torch import Tensor
 
 from ..config import OutputConfig, ProtectionConfig, SelectionConfig
 from ..encoders import Encoder, load_encoder
-from ..errors import Cancelled, ConfigError, PhotoError, RunError
+from ..errors import Cancelled, ConfigError, PhotoError, RunError, reason_of
 from ..media import SUFFIXES, check_output_folder
 from ..protection import grid_pixels_for, grid_size, mask_to_grid, protect, to_grid
 from .ahead import PixelBudget, ahead, default_workers
@@ -136,7 +136,7 @@ def _one_sentence(directory: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        reason = (error.strerror or str(error)).lower()
+        reason = reason_of(error)
         raise RunError(
             f"{directory} cannot be written ({reason}): mend that and start the same command "
             "again; what is finished is kept"

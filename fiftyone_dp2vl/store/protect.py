@@ -12,10 +12,9 @@ from typing import TYPE_CHECKING, Any
 from ..errors import Cancelled, ConfigError, DP2VLError, RunError
 from ..media.places import check_output_folder
 from ..runs import PhotoItem, Progress, RunResult, protect_photos
-from ..runs.beforehand import check_settings
+from ..runs.beforehand import check_settings, chosen_groups
 from ..runs.folder import has_begun
 from ..runs.manifest import MANIFEST
-from ..runs.selection import select
 from .analysis import store_separation
 from .embeddings import compute_embeddings, default_device
 from .figures import store_figures
@@ -123,7 +122,8 @@ def protect_dataset(
     items = _items(view, filepath_field, group_field, mask_field)
     begun = has_begun(directory)
     if not begun:
-        _check(items, chosen)
+        # refused before a record is made and models are loaded
+        check_settings(chosen.protection, chosen_groups(items, chosen.selection))
     record = ProtectionRun(
         run=run,
         state="running",
@@ -268,13 +268,6 @@ def _items(
         PhotoItem(key=key, path=path, group=group, mask=mask)
         for key, path, group, mask in zip(ids, paths, groups, masks, strict=True)
     ]
-
-
-def _check(items: Sequence[PhotoItem], chosen: Settings) -> None:
-    """Refuses what the run would refuse, before a record is made and models are loaded."""
-    groups = {item.key: item.group for item in items}
-    keys = select(list(groups), list(groups.values()), chosen.selection)
-    check_settings(chosen.protection, [groups[key] for key in keys])
 
 
 def _load(chosen: Settings, device: str, local_files_only: bool) -> list[Encoder]:

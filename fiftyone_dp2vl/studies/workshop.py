@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import io
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..attack.controls import write_changed
 from ..config import OutputConfig, ProtectionConfig, SelectionConfig
 from ..errors import ConfigError, RunError
 from ..measure.cells import code_digest, fingerprint
@@ -207,23 +207,9 @@ class Workshop:
             spec: JSON values that determine the change
             change: the change
         """
-        from PIL import Image
-
-        from ..measure.features import read_rgb
-
         full = {"photos": [[shot.key, _sha(shot.path)] for shot in shots], **spec}
         folder = self.options.cache / "controls" / f"{name}-{fingerprint(full)}"
-        folder.mkdir(parents=True, exist_ok=True)
-        paths = []
-        for index, shot in enumerate(shots):
-            path = folder / f"{index:05d}.png"
-            if not path.is_file():
-                picture = Image.fromarray(change(read_rgb(shot.path), shot.key))
-                file = io.BytesIO()
-                picture.save(file, format="PNG", compress_level=1)
-                write_atomically(path, file.getvalue(), replace=True)
-            paths.append(path)
-        return paths
+        return write_changed(shots, change, folder)
 
     def features(self, paths: Sequence[Path], encoder: str) -> PhotoFeatures:
         """Returns the features of files, computed once in this process."""
