@@ -127,7 +127,9 @@ def run(args: argparse.Namespace) -> int:
         max_questions=args.max_questions,
     )
     albums = [_album(folder, args) for folder in args.album]
-    call: dict[str, Any] = {"cache": args.cache, "device": args.device or _default_device()}
+    from ..encoders import default_device
+
+    call: dict[str, Any] = {"cache": args.cache, "device": args.device or default_device()}
     call["load"] = lambda name: load_attacker(
         name, device=call["device"], trust_remote_code=args.trust_remote_code
     )
@@ -180,12 +182,6 @@ def _list() -> int:
     for option in list_arms().values():
         print(f"  {option.id:36} {option.arm.name}: {option.arm.needs}")
     return 0
-
-
-def _default_device() -> str:
-    import torch
-
-    return "cuda" if torch.cuda.is_available() else "cpu"
 
 
 def _finetune(texts: list[str]) -> dict[str, Any]:

@@ -39,6 +39,7 @@ def run(args: argparse.Namespace) -> int:
     """Runs the sub-command."""
     import torch
 
+    from ..encoders import default_device
     from ..errors import ConfigError
     from ..measure.cards import ResultCard
     from ..measure.environment import device_name, environment
@@ -46,7 +47,7 @@ def run(args: argparse.Namespace) -> int:
 
     if args.rounds < 2:
         raise ConfigError("--rounds is under 2: an interval needs at least two rounds")
-    device = args.device or ("cuda" if torch.cuda.is_available() else "cpu")
+    device = args.device or default_device()
     print(
         f"device: {device_name(device)}, torch {torch.__version__}, "
         f"{torch.get_num_threads()} threads",

@@ -20,8 +20,8 @@ def print_figures(dataset: Any, record: Any) -> None:
         dataset: the demo's
         record: its run's
     """
+    from ..encoders import default_device
     from ..measure import directional_consistency, identity_probe
-    from ..store.embeddings import default_device
 
     (encoder,) = record.protection.encoders
     names = record.names

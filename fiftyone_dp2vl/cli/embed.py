@@ -27,7 +27,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Lists, describes or embeds; returns the exit status."""
-    from ..encoders import list_encoders, load_encoder
+    from ..encoders import default_device, list_encoders, load_encoder
 
     if args.encoder is None:
         for listing in list_encoders():
@@ -36,9 +36,7 @@ def run(args: argparse.Namespace) -> int:
         return 0
     if args.folder is not None and (args.output is None or args.output.suffix != ".npz"):
         raise ConfigError("embedding a folder needs --output FILE.npz")
-    import torch
-
-    device = args.device or ("cuda" if torch.cuda.is_available() else "cpu")
+    device = args.device or default_device()
     encoder = load_encoder(args.encoder, device=device, local_files_only=args.local_files_only)
     if args.folder is None:
         facts = asdict(encoder.info) | {"preprocessing": encoder.spec.to_dict()}

@@ -127,12 +127,11 @@ def _protect_folder(
         listed = ", ".join(f"{count} {ending}" for ending, count in others.most_common(4))
         print(f"passed over what is no photo: {listed}")
 
-    from ..encoders import load_encoder
+    from ..encoders import default_device, load_encoder
     from ..media import check_output_folder
     from ..runs import estimate, protect_photos
     from ..runs.beforehand import check_settings, chosen_groups, nameless_note
     from ..runs.folder import has_begun, refuse_foreign
-    from ..store.embeddings import default_device
 
     # all that can be refused is refused before anything is loaded, let alone timed
     groups = chosen_groups(items, selection)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from .base import Encoder, EncoderInfo, Features, PreprocessSpec
+from .device import default_device
 from .registry import (
     EncoderListing,
     EncoderRequest,
@@ -20,6 +21,7 @@ __all__ = [
     "EncoderRequest",
     "Features",
     "PreprocessSpec",
+    "default_device",
     "list_encoders",
     "load_encoder",
     "register_encoder",

@@ -17,7 +17,9 @@ def device_name(device: str | None = None) -> str:
     """
     import torch
 
-    kind = device or ("cuda" if torch.cuda.is_available() else "cpu")
+    from ..encoders import default_device
+
+    kind = device or default_device()
     if kind.startswith("cuda"):
         return torch.cuda.get_device_name(kind)
     if kind.startswith("mps"):

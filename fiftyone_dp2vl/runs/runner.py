@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from ..config import OutputConfig, ProtectionConfig, SelectionConfig
-from ..encoders import Encoder, load_encoder
+from ..encoders import Encoder, default_device, load_encoder
 from ..errors import Cancelled, ConfigError, PhotoError, RunError, reason_of
 from ..media import SUFFIXES, check_output_folder
 from ..protection import grid_pixels_for, grid_size, mask_to_grid, protect, to_grid
@@ -146,7 +146,7 @@ def _one_sentence(directory: Path) -> Iterator[None]:
 def _load(
     config: ProtectionConfig, device: str | torch.device | None, local_files_only: bool
 ) -> list[Encoder]:
-    device = device or ("cuda" if torch.cuda.is_available() else "cpu")
+    device = device or default_device()
     return [
         load_encoder(name, device=device, local_files_only=local_files_only)
         for name in config.encoders

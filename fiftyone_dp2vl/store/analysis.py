@@ -136,8 +136,7 @@ def _embed(
     progress: ProgressCallback | None,
     cancel: Callable[[], bool] | None,
 ) -> None:
-    from ..encoders import load_encoder
-    from .embeddings import default_device
+    from ..encoders import default_device, load_encoder
 
     model = load_encoder(encoder, device=device or default_device())
     for field, source in (

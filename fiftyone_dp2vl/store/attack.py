@@ -227,7 +227,7 @@ def _directory(dataset: Any, evaluation: str) -> Path:
 
 
 def _device() -> str:
-    from .embeddings import default_device
+    from ..encoders import default_device
 
     return default_device()
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from ..encoders import Encoder
 
-__all__ = ["Embedded", "compute_embeddings", "default_device"]
+__all__ = ["Embedded", "compute_embeddings"]
 
 _BATCH_PIXELS = 32_000_000  # photos in memory at once, as float32: under half a GiB
 _READERS = 2
@@ -81,7 +81,7 @@ def compute_embeddings(
     """
     require_photos(view, filepath_field)
     if isinstance(encoder, str):
-        from ..encoders import load_encoder
+        from ..encoders import default_device, load_encoder
 
         encoder = load_encoder(
             encoder, device=device or default_device(), local_files_only=local_files_only
@@ -113,13 +113,6 @@ def compute_embeddings(
             eta = (time.monotonic() - started) / done * (len(todo) - done)
             progress(Progress(done, len(todo), "embed", f"embedded {done} of {len(todo)}", eta))
     return Embedded(field, encoder.name, computed, len(present) - len(todo), failed)
-
-
-def default_device() -> str:
-    """Returns the GPU's name where there is one, else ``"cpu"``."""
-    import torch
-
-    return "cuda" if torch.cuda.is_available() else "cpu"
 
 
 def _claim_field(dataset: Any, name: str, encoder: Encoder, overwrite: bool) -> None:

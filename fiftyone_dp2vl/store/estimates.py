@@ -13,7 +13,6 @@ from ..config import OutputConfig, ProtectionConfig
 from ..errors import PhotoError
 from ..media import probe_photo
 from .chosen import count_chosen
-from .embeddings import default_device
 from .records import list_runs
 from .settings import Settings
 
@@ -128,7 +127,7 @@ def _seconds(
 
 def _timed(paths: list[str], config: ProtectionConfig, output: OutputConfig) -> Pace:
     """Times a few steps of the engine and a file."""
-    from ..encoders import load_encoder
+    from ..encoders import default_device, load_encoder
     from ..runs import PhotoItem
     from ..runs.pace import measure_pace
 

@@ -16,7 +16,7 @@ from ..runs.beforehand import check_settings, chosen_groups
 from ..runs.folder import has_begun
 from ..runs.manifest import MANIFEST
 from .analysis import store_separation
-from .embeddings import compute_embeddings, default_device
+from .embeddings import compute_embeddings
 from .figures import store_figures
 from .masks import label_masks
 from .names import RunNames, check_run_name
@@ -154,6 +154,8 @@ def protect_dataset(
         record = save_run(dataset, record)
     began = time.monotonic()
     try:
+        from ..encoders import default_device
+
         device = device or default_device()
         if surrogates is not None:
             models = list(surrogates)

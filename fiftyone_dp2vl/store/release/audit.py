@@ -69,8 +69,7 @@ def audit_release(
     dataset = dataset._root_dataset
     record = finished_run(dataset, run)
     if surrogates is None:
-        from ...encoders import load_encoder
-        from ..embeddings import default_device
+        from ...encoders import default_device, load_encoder
 
         device = device or default_device()
         surrogates = [load_encoder(n, device=device) for n in record.protection.encoders]
