@@ -319,32 +319,39 @@ def main() -> None:
     parser.add_argument("--resume", type=Path, help="continue from this saved encoder")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--half", action="store_true", help="save float16 weights")
+    parser.add_argument("--target", type=Path, help="folder to write to instead of the recipe's")
+    parser.add_argument("--report", type=Path, help="file for the figures")
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     recipe = RECIPES[arguments.recipe]
+    target = arguments.target or recipe.target
+    began = time.time()
     trainer = Trainer(recipe, arguments.recipe, arguments.cache, arguments.resume)
+    prepared = time.time() - began
     trainer.train(arguments.minutes or recipe.minutes)
-    trainer.save(recipe.target, half=arguments.half)
-    figures = final_figures(recipe.target)
+    trainer.save(target, half=arguments.half)
+    figures = final_figures(target)
     report = {
         "recipe": json.loads(json.dumps(asdict(recipe), default=str)),
         "parameters": sum(p.numel() for p in trainer.model.parameters()),
         "continued_from": str(arguments.resume) if arguments.resume else None,
         "weights": WEIGHTS,
         "steps": trainer.steps,
+        "minutes_of_photos": round(prepared / 60, 1),
         "minutes": round(trainer.seconds / 60, 1),
         "device": trainer.device,
+        "threads": arguments.threads,
         "figures": figures,
         "passes": bool(
             min(figures["identity"].values()) >= gates.IDENTITY_GATE
             and figures.get("things", {"mean": 1.0})["mean"] >= gates.THING_GATE
         ),
-        "sha256": gates.sha256(recipe.target / "model.safetensors"),
+        "sha256": gates.sha256(target / "model.safetensors"),
         "history": trainer.history,
     }
-    results = Path("training/results")
-    results.mkdir(parents=True, exist_ok=True)
-    (results / f"{arguments.recipe}.json").write_text(json.dumps(report, indent=1) + "\n")
+    file = arguments.report or Path("training/results") / f"{arguments.recipe}.json"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(json.dumps(report, indent=1) + "\n")
     print(json.dumps({k: v for k, v in report.items() if k not in ("history", "recipe")}, indent=1))
 
 

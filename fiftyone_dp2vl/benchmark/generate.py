@@ -17,6 +17,7 @@ from fiftyone_dp2vl.benchmark.card import write_card
 from fiftyone_dp2vl.benchmark.people import ATTRIBUTE_NAMES, Identity, sample_identities
 from fiftyone_dp2vl.benchmark.photos import PhotoSpec, photo_bytes, plan_photos
 from fiftyone_dp2vl.benchmark.scenarios import SCENARIOS, sample_facts
+from fiftyone_dp2vl.machine import cores
 
 INDEX_NAME: Final = "benchmark.json"
 CARD_NAME: Final = "CARD.md"
@@ -214,7 +215,7 @@ def _written(
         for spec, name in zip(plans, names, strict=True)
         if not (root / name).exists()
     ]
-    count = min(workers or os.cpu_count() or 1, max(1, len(missing) // 4))
+    count = min(workers or cores(), max(1, len(missing) // 4))
     if count == 1:
         yield from map(_write_photo, missing)
         return

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import platform
 from importlib.metadata import PackageNotFoundError, version
+
+from ..machine import cores
 
 __all__ = ["device_name", "environment"]
 
@@ -24,9 +25,7 @@ def device_name(device: str | None = None) -> str:
         return torch.cuda.get_device_name(kind)
     if kind.startswith("mps"):
         return "Apple GPU"
-    allowed = getattr(os, "sched_getaffinity", None)  # what this process may use, where known
-    cores = len(allowed(0)) if allowed else os.cpu_count()
-    return f"CPU, {cores} cores"
+    return f"CPU, {cores()} cores"
 
 
 def _version(package: str) -> str:

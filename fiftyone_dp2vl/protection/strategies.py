@@ -24,6 +24,7 @@ from ..errors import ConfigError
 __all__ = ["Place", "Space", "Strategy", "get_strategy", "list_strategies", "register_strategy"]
 
 Indices = npt.NDArray[np.int64]
+Draws = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -101,8 +102,15 @@ class Strategy(ABC):
     uses_reference: ClassVar[bool] = False
     dataset_level: ClassVar[bool] = False
 
-    def assign(self, groups: Indices, rng: np.random.Generator) -> Indices:
-        """Returns int64 (N,): the aim of each photo, for photos of ``groups`` (N,)."""
+    def assign(self, groups: Indices, draws: Draws, rng: np.random.Generator) -> Indices:
+        """Returns each photo's aim, int64 (N,).
+
+        Args:
+            groups: int64 (N,), the person in each photo
+            draws: float64 (N,) in [0, 1), a number that belongs to each photo, whatever others
+                are in the run
+            rng: for what belongs to the run
+        """
         return np.zeros(len(groups), dtype=np.int64)
 
     @abstractmethod
@@ -316,13 +324,12 @@ class _Misleading(Strategy):
     uses_groups = True
     spread_within_person: ClassVar[bool] = True
 
-    def assign(self, groups: Indices, rng: np.random.Generator) -> Indices:
+    def assign(self, groups: Indices, draws: Draws, rng: np.random.Generator) -> Indices:
         people = int(groups.max()) + 1 if len(groups) else 0
         if people < 2:
             raise ConfigError(
-                f"strategy {self.name!r} moves people toward each other and found only one: add "
-                "photos of other people, whose protected copies need not be shared, or choose a "
-                "strategy that needs one only, such as 'centroid'"
+                f"strategy {self.name!r} moves people toward each other and found only one: "
+                "choose 'erase', which looks at each photo by itself"
             )
         order = rng.permutation(people)
         rank = np.empty(people, dtype=np.int64)
@@ -442,8 +449,8 @@ class Nobody(_Misleading, _Pointed):
     name = "nobody"
     regions: ClassVar[int] = 64
 
-    def assign(self, groups: Indices, rng: np.random.Generator) -> Indices:
-        super().assign(groups, rng)
+    def assign(self, groups: Indices, draws: Draws, rng: np.random.Generator) -> Indices:
+        super().assign(groups, draws, rng)
         return rng.permutation(len(groups)).astype(np.int64) % self.regions
 
     def place(self, space: Space, rng: np.random.Generator) -> Place:
@@ -456,6 +463,45 @@ class Nobody(_Misleading, _Pointed):
 
     def point(self, z0: Tensor, place: Place, own: Tensor, aim: Tensor) -> Tensor:
         return z0 - place.own[own] + place.aims[aim]
+
+
+@register_strategy
+class Erase(Strategy):
+    """What sets the photo apart erased, a picture that shows nobody put in its place.
+
+    L = (attract · |P(z - b)|² + 10 repel · (u · (z - r))²) / s², with z the mean token, u the unit
+    vector of z0 - r, P the projection onto what is orthogonal to u, b a picture of the reference
+    bank drawn for the photo, s² the bank's spread. The second term outweighs the first, and going
+    too far costs as much as falling short: what is left of u is what a probe reads, and its
+    reversal what an inverted probe reads. It looks at no other photo and needs nobody's name. Ours.
+    """
+
+    name = "erase"
+    uses_reference = True
+    pictures: ClassVar[int] = 64
+    firmness: ClassVar[float] = 10.0
+
+    def assign(self, groups: Indices, draws: Draws, rng: np.random.Generator) -> Indices:
+        return (draws * self.pictures).astype(np.int64)
+
+    def place(self, space: Space, rng: np.random.Generator) -> Place:
+        reference = space.bank.mean(dim=0)
+        around = space.bank - reference
+        aims = around[torch.arange(self.pictures) % len(around)]
+        scale = around.square().sum(dim=1).mean().clamp(min=1e-12)
+        return Place(reference, torch.zeros(0, space.bank.shape[1]), aims, scale)
+
+    def loss(
+        self, z: Tensor, z0: Tensor, place: Place, own: Tensor, aim: Tensor, weights: Weights
+    ) -> Tensor:
+        moved = z.mean(dim=1) - place.centre
+        u = _unit(z0.mean(dim=1) - place.centre)
+        left = (moved * u).sum(dim=1)
+        apart = moved - place.aims[aim]
+        across = apart - (apart * u).sum(dim=1, keepdim=True) * u
+        own = self.firmness * left.square()
+        total: Tensor = weights.attract * across.square().sum(dim=1) + weights.repel * own
+        return total / place.scale
 
 
 def k_means(

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from ..config import ProtectionConfig
 from ..errors import RunError
+from .randomness import photo_uniforms
 from .statistics import SPACES, Statistics
 from .strategies import Place, Space, get_strategy, k_means
 
@@ -117,7 +118,8 @@ def fit_targets(
         if strategy.uses_groups
         else np.zeros(len(keys), dtype=np.int64)
     )
-    aim = strategy.assign(own, rng)
+    draws = np.array([photo_uniforms(config.seed, key, "aim", (1,))[0] for key in keys])
+    aim = strategy.assign(own, draws, rng)
     places = {}
     for encoder in dict.fromkeys(name for name, _ in statistics.features):
         for space in SPACES:

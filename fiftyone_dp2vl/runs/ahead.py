@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import TypeVar
+
+from ..machine import cores
 
 __all__ = ["PixelBudget", "ahead", "default_workers"]
 
@@ -17,8 +18,12 @@ _Out = TypeVar("_Out")
 
 
 def default_workers() -> int:
-    """Returns how many threads read photos, and how many write them, where nobody says."""
-    return max(1, min(8, (os.cpu_count() or 2) // 2))
+    """Returns how many threads read photos, and how many write them, where nobody says.
+
+    One for each core, though the engine wants them, too: with photos of 12 megapixels files are
+    most of the work, and with small ones these threads mostly wait.
+    """
+    return min(8, cores())
 
 
 def ahead(

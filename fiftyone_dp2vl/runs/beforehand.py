@@ -68,7 +68,7 @@ def people_problem(config: ProtectionConfig, groups: Collection[str | None]) -> 
     # the nameless are clustered: into one group at least, and without any names into two
     people = len(names) + min(unknown, 1 if names else 2)
     try:
-        strategy.assign(np.arange(people), np.random.default_rng(0))
+        strategy.assign(np.arange(people), np.zeros(people), np.random.default_rng(0))
     except ConfigError as error:
         return str(error)
     return None
@@ -86,6 +86,6 @@ def nameless_note(config: ProtectionConfig, groups: Collection[str | None], how:
         return None
     return (
         "without names photos are grouped by likeness and moved toward another group, which may "
-        f"show the same person and protects less: {how}; where all show one person it protects "
-        "nothing, so add photos of other people, whose copies need not be shared"
+        "show the same person and protects less, and nothing where all show one person: choose the "
+        f"strategy 'erase', which looks at each photo by itself, or {how}"
     )

@@ -1,4 +1,4 @@
-"""One process at a time in a run's folder."""
+"""One process at a time in a folder."""
 
 from __future__ import annotations
 
@@ -16,16 +16,20 @@ LOCK = ".lock"
 
 
 @contextmanager
-def locked(directory: Path) -> Iterator[None]:
+def locked(directory: Path, *, wait: bool = False) -> Iterator[None]:
     """Holds a folder, making it if need be; the system lets go when the process dies.
 
+    Args:
+        directory: the folder
+        wait: whether to wait, however long, for another process that holds it
+
     Raises:
-        RunError: if another process holds it, or it cannot be written to
+        RunError: if another process holds it and is not waited for, or it cannot be written to
     """
     try:
         directory.mkdir(parents=True, exist_ok=True)
         lock = FileLock(str(directory / LOCK))
-        lock.acquire(timeout=0)
+        lock.acquire(timeout=-1 if wait else 0)
     except Timeout:
         raise RunError(
             f"another run is at work in {directory}: wait for it, or choose another folder"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import tempfile
 import time
 from collections.abc import Sequence
@@ -16,6 +15,7 @@ from PIL import Image
 from ..config import OutputConfig, ProtectionConfig
 from ..encoders import Encoder
 from ..errors import PhotoError, RunError
+from ..machine import cores
 from ..media import SUFFIXES, Photo, read_photo
 from ..protection import (
     collect_statistics,
@@ -125,7 +125,7 @@ def measure_pace(
         step=step,
         reading=reading,
         finishing=_finishing(sample, found, config, output, models),
-        cores=(os.cpu_count() or 1) if models[0].device.type == "cpu" else 0,
+        cores=cores() if models[0].device.type == "cpu" else 0,
     )
 
 

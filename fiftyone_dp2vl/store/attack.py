@@ -26,6 +26,7 @@ from .evaluations import (
     next_evaluation_name,
     save_evaluation,
 )
+from .home import home_of
 from .photos import group_values, require_photos
 from .predictions import predicted_arms, store_predictions
 from .records import load_run
@@ -212,18 +213,12 @@ def plan_attack_dataset(
 
 def default_cache(dataset: Any) -> Path:
     """Returns where a dataset's measured cells are kept if nothing else is said."""
-    return _home(dataset) / "attack-cells"
-
-
-def _home(dataset: Any) -> Path:
-    import fiftyone as fo
-
-    return Path(fo.config.default_dataset_dir) / "dp2vl" / str(dataset.name)
+    return home_of(dataset) / "attack-cells"
 
 
 def _directory(dataset: Any, evaluation: str) -> Path:
     # a run's folder lies beside it, and no run's name has a hyphen
-    return _home(dataset) / f"attack-{evaluation}"
+    return home_of(dataset) / f"attack-{evaluation}"
 
 
 def _device() -> str:

@@ -18,6 +18,7 @@ from ..runs.manifest import MANIFEST
 from .analysis import store_separation
 from .embeddings import compute_embeddings
 from .figures import store_figures
+from .home import home_of
 from .masks import label_masks
 from .names import RunNames, check_run_name
 from .photos import group_values, require_photos
@@ -249,9 +250,7 @@ def output_problem(view: Any, run: str, output_dir: str | None, filepath_field: 
 
 def default_output_dir(dataset: Any, run: str) -> str:
     """Returns where a run's files go if nothing else is said."""
-    import fiftyone as fo
-
-    return str(Path(fo.config.default_dataset_dir) / "dp2vl" / str(dataset.name) / run)
+    return str(home_of(dataset) / run)
 
 
 def _items(

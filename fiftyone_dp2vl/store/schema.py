@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
-from filelock import FileLock
+from ..runs.lock import locked
+from .home import home
 
 __all__ = ["changing"]
 
@@ -19,11 +18,14 @@ def changing(dataset: Any) -> Iterator[None]:
 
     FiftyOne saves lists of them whole, from what this process read before: of two processes that
     each add a field the later one would undo the earlier. So one waits for the other here, and
-    reads anew what the other wrote. Processes of other machines are not waited for.
+    reads anew what the other wrote. Processes of other machines or users are not waited for.
 
     Args:
         dataset: a FiftyOne dataset
+
+    Raises:
+        RunError: if FiftyOne's folder for datasets cannot be written to
     """
-    with FileLock(str(Path(tempfile.gettempdir()) / f"dp2vl-{dataset._doc.id}.lock")):
+    with locked(home() / ".locks" / str(dataset._doc.id), wait=True):
         dataset.reload()
         yield

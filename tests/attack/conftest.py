@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,8 +13,6 @@ from PIL import Image
 
 from fiftyone_dp2vl.attack import AlbumPhoto, AttackAlbum, Conversation, FineTuneConfig, Question
 from fiftyone_dp2vl.attack.settings import AttackConfig
-
-sys.path.append(str(Path(__file__).parents[1] / "support"))
 
 transformers = pytest.importorskip("transformers")
 pytest.importorskip("peft")

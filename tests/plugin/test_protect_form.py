@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from stopping import stop_after
 
 from fiftyone_dp2vl.config import OutputConfig, ProtectionConfig, SelectionConfig
 from fiftyone_dp2vl.errors import Cancelled
@@ -13,7 +14,7 @@ from fiftyone_dp2vl.store.chosen import count_chosen, groups_chosen
 from fiftyone_dp2vl.store.estimates import estimate_run
 from fiftyone_dp2vl.store.settings import Settings
 
-ONE = "such as 'centroid'"
+ONE = "choose 'erase'"
 
 
 @pytest.fixture
@@ -35,11 +36,11 @@ class TestWhoIsOnAPhoto:
         text = shown["nameless"]["view"]["label"]
         assert text.startswith("Without names photos are grouped by likeness")
         assert "choose a field that says who is on a photo" in text
-        assert "add photos of other people" in text
+        assert "strategy 'erase'" in text
         assert "strategy" in shown
         assert "nameless" not in form("protect", {**params, "group_field": "identity"})
-        assert "nameless" not in form("protect", {**params, "strategy": "centroid"})
-        assert "strategy" in form("protect", {**params, "strategy": "centroid"})
+        assert "nameless" not in form("protect", {**params, "strategy": "erase"})
+        assert "strategy" in form("protect", {**params, "strategy": "erase"})
 
     def test_one_person_is_told_and_the_advice_works(self, form, problems, dataset, params):
         view = dataset.match({"identity": "ada"})._serialize()
@@ -47,7 +48,7 @@ class TestWhoIsOnAPhoto:
         (problem,) = problems("protect", given, view=view)
         assert ONE in problem
         assert "strategy" in form("protect", given, view=view)
-        assert problems("protect", {**given, "strategy": "centroid"}, view=view) == []
+        assert problems("protect", {**given, "strategy": "erase"}, view=view) == []
         assert problems("protect", params, view=view) == []  # the likeness makes two groups
 
     def test_one_photo_is_told_and_the_advice_works(
@@ -58,7 +59,7 @@ class TestWhoIsOnAPhoto:
         (problem,) = problems("protect", params, view=view)
         assert ONE in problem
         assert list_runs(dataset) == []
-        generate("protect", {**params, "strategy": "centroid"}, view=view)
+        generate("protect", {**params, "strategy": "erase"}, view=view)
         dataset.reload()
         assert dataset.count_values("dp2vl_run1_status") == {"protected": 1, None: 11}
 
@@ -159,12 +160,11 @@ class TestARunThatStopped:
 
     @pytest.fixture
     def stopped(self, dataset, given, tmp_path):
-        asked = iter(range(1000))
         with pytest.raises(Cancelled):
             protect_dataset(
                 dataset,
                 output_dir=str(tmp_path / "out"),
-                cancel=lambda: next(asked) > 18,
+                cancel=stop_after(19),
                 **given,
             )
         return dataset

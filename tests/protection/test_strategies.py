@@ -25,7 +25,7 @@ def space(people: int = 5, photos: int = 6, dim: int = 8) -> Space:
 @pytest.mark.parametrize("name", ["mislead", "swap"])
 def test_spread_strategies_plant_no_consistent_wrong_name(name):
     groups = np.repeat(np.arange(10), 6)
-    aim = get_strategy(name).assign(groups, np.random.default_rng(0))
+    aim = get_strategy(name).assign(groups, np.zeros(len(groups)), np.random.default_rng(0))
     assert not (aim == groups).any()
     for person in range(10):
         visitors = Counter(groups[aim == person].tolist())
@@ -35,7 +35,9 @@ def test_spread_strategies_plant_no_consistent_wrong_name(name):
 
 def test_the_consistent_strategies_are_a_derangement():
     groups = np.repeat(np.arange(10), 6)
-    aim = get_strategy("mislead_one").assign(groups, np.random.default_rng(0))
+    aim = get_strategy("mislead_one").assign(
+        groups, np.zeros(len(groups)), np.random.default_rng(0)
+    )
     assert all(len(set(aim[groups == person])) == 1 for person in range(10))
     assert sorted({int(a) for a in aim}) == list(range(10))
     assert not (aim == groups).any()
@@ -55,7 +57,7 @@ def test_a_photo_at_its_aim_has_no_loss_left():
     for name in ("negation", "swap", "nobody"):
         strategy = get_strategy(name)
         groups = where.groups
-        aim = torch.from_numpy(strategy.assign(groups, rng))
+        aim = torch.from_numpy(strategy.assign(groups, np.zeros(len(groups)), rng))
         place = strategy.place(where, rng)
         own = torch.from_numpy(groups)
         z0 = where.features[:, None]
@@ -68,12 +70,48 @@ def test_a_photo_at_its_aim_has_no_loss_left():
 def test_swap_keeps_what_is_not_the_person():
     where, rng = space(), np.random.default_rng(0)
     strategy = get_strategy("swap")
-    aim = strategy.assign(where.groups, rng)
+    aim = strategy.assign(where.groups, np.zeros(len(where.groups)), rng)
     place = strategy.place(where, rng)
     own = torch.from_numpy(where.groups)
     point = strategy.point(where.features, place, own, torch.from_numpy(aim))
     residual = where.features - where.centres[own]
     assert torch.allclose(point - where.centres[torch.from_numpy(aim)], residual, atol=1e-4)
+
+
+class TestErase:
+    """What is the photo's own is to vanish, neither more nor less."""
+
+    @pytest.fixture
+    def loss(self):
+        where, strategy = space(), get_strategy("erase")
+        place = strategy.place(where, np.random.default_rng(0))
+        z0 = where.features
+        own = torch.zeros(len(z0), dtype=torch.long)
+        u = torch.nn.functional.normalize(z0 - place.centre, dim=-1)
+
+        def measure(rest: float, across: float = 0.0) -> torch.Tensor:
+            """At a rest of the photo's own part, and at a share of the picture's distance."""
+            aim = place.aims[own]
+            picture = aim - (aim * u).sum(dim=1, keepdim=True) * u
+            z = place.centre + (1 - across) * picture + rest * picture.norm(dim=1)[:, None] * u
+            return strategy.loss(z[:, None], z0[:, None], place, own, own, Weights(1, 1))
+
+        return measure
+
+    def test_nothing_is_left_at_its_point(self, loss):
+        assert loss(0.0).abs().max() < 1e-5
+
+    def test_too_far_costs_as_much_as_too_short_and_more_than_a_missed_picture(self, loss):
+        assert torch.allclose(loss(0.2), loss(-0.2), rtol=1e-3)
+        assert torch.allclose(loss(0.2), 10 * loss(0.0, across=0.2), rtol=1e-3)
+
+    def test_pictures_belong_to_photos_and_are_many(self):
+        strategy, rng = get_strategy("erase"), np.random.default_rng(0)
+        draws = rng.random(500)
+        aim = strategy.assign(np.zeros(500, dtype=np.int64), draws, rng)
+        assert set(aim) == set(range(strategy.pictures))
+        some = strategy.assign(np.arange(40), draws[100:140], rng)
+        assert (some == aim[100:140]).all()
 
 
 def test_dataset_level_strategies_have_one_aim():

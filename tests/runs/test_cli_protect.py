@@ -143,7 +143,7 @@ def test_a_single_photo(
     assert _protect(photo) == 1
     error = capsys.readouterr().err
     assert "found only one" in error
-    assert "'centroid'" in error
+    assert "'erase'" in error
     assert not (tmp_path / "photo00-protected").exists()
     assert _protect(photo, "--strategy", "centroid") == 0
     assert (tmp_path / "photo00-protected/photos/photo00.png").is_file()
@@ -159,10 +159,10 @@ def test_one_person_is_refused_before_anything_is_made(
     (tmp_path / "anna").rename(folder / "anna")
     assert _protect(folder, "--group-by-folder") == 1
     captured = capsys.readouterr()
-    assert "choose a strategy that needs one only, such as 'centroid'" in captured.err
+    assert "choose 'erase', which looks at each photo by itself" in captured.err
     assert "about" not in captured.out
     assert not (tmp_path / "album-protected").exists()
-    assert _protect(folder, "--group-by-folder", "--strategy", "centroid") == 0
+    assert _protect(folder, "--group-by-folder", "--strategy", "erase") == 0
     assert len(list((tmp_path / "album-protected/photos/anna").iterdir())) == 10
 
 
@@ -175,12 +175,12 @@ def test_advice_after_the_first_pass_can_be_followed_in_the_same_folder(
     (tmp_path / "originals").rename(folder / "anna")
     (folder / "bob/broken.png").write_text("no photo")
     assert _protect(folder, "--group-by-folder") == 1
-    assert "'centroid'" in capsys.readouterr().err
-    assert _protect(folder, "--group-by-folder", "--strategy", "centroid") == 1
+    assert "'erase'" in capsys.readouterr().err
+    assert _protect(folder, "--group-by-folder", "--strategy", "erase") == 1
     captured = capsys.readouterr()
     assert "going on with" not in captured.out
     assert captured.err.count("failed: ") == 1
-    assert Manifest.load(tmp_path / "album-protected").protection.strategy == "centroid"
+    assert Manifest.load(tmp_path / "album-protected").protection.strategy == "erase"
 
 
 def test_nameless_photos_are_told_what_to_choose(
@@ -191,7 +191,7 @@ def test_nameless_photos_are_told_what_to_choose(
     assert "note: without names photos are grouped by likeness" in told
     assert told.index("note: ") < told.index("about 1 min")
     out = str(tmp_path / "second")
-    assert _protect(tmp_path / "originals", "--strategy", "centroid", "--out", out) == 0
+    assert _protect(tmp_path / "originals", "--strategy", "erase", "--out", out) == 0
     assert "note: " not in capsys.readouterr().out
 
 

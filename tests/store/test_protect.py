@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
+from stopping import stop_after
 
 from fiftyone_dp2vl.errors import Cancelled, ConfigError, RunError
 from fiftyone_dp2vl.store import delete_run, list_runs, load_run, protect_dataset
@@ -153,13 +154,12 @@ def test_files_can_be_kept(dataset, quick, tmp_path):
 
 
 def test_a_cancelled_run_is_remembered_and_resumed(dataset, quick, tmp_path):
-    calls = iter(range(1000))
     with pytest.raises(Cancelled):
         protect_dataset(
             dataset,
             "one",
             output_dir=str(tmp_path / "one"),
-            cancel=lambda: next(calls) > 18,
+            cancel=stop_after(19),
             **quick,
         )
     assert load_run(dataset, "one").state == "stopped"
@@ -186,13 +186,12 @@ class TestTheSameCallWithoutAName:
     def stopped(self, dataset, quick, tmp_path):
         return self.stop(dataset, quick, tmp_path)
 
-    def stop(self, dataset, quick, tmp_path, after=18, **more):
-        calls = iter(range(1000))
+    def stop(self, dataset, quick, tmp_path, after=19, **more):
         with pytest.raises(Cancelled):
             protect_dataset(
                 dataset,
                 output_dir=str(tmp_path / "one"),
-                cancel=lambda: next(calls) > after,
+                cancel=stop_after(after),
                 **quick,
                 **more,
             )
@@ -234,12 +233,11 @@ class TestTheSameCallWithoutAName:
         assert load_run(stopped, "run1").state == "stopped"
 
     def test_settings_may_change_until_the_first_pass_is_finished(self, dataset, quick, tmp_path):
-        self.stop(dataset, quick, tmp_path, after=2)
+        self.stop(dataset, quick, tmp_path, after=3)
         assert load_run(dataset, "run1").protection.strategy == "swap"
-        calls = iter(range(1000))
         other = {**quick, "strategy": "centroid"}
         with pytest.raises(Cancelled):
-            protect_dataset(dataset, "run1", cancel=lambda: next(calls) > 18, **other)
+            protect_dataset(dataset, "run1", cancel=stop_after(19), **other)
         assert load_run(dataset, "run1").protection.strategy == "centroid"
         assert protect_dataset(dataset, **other).run == "run1"
 
@@ -247,8 +245,8 @@ class TestTheSameCallWithoutAName:
 def test_a_run_that_was_refused_leaves_nothing(dataset, quick, tmp_path):
     out = tmp_path / "out"
     for view, changes, words in (
-        (dataset.limit(1), {}, "such as 'centroid'"),
-        (dataset.match({"identity": "ada"}), {"group_field": "identity"}, "such as 'centroid'"),
+        (dataset.limit(1), {}, "choose 'erase'"),
+        (dataset.match({"identity": "ada"}), {"group_field": "identity"}, "choose 'erase'"),
         (dataset, {"strategy": "pray"}, "no strategy 'pray'"),
         (dataset, {"transforms": ["swirl:1-2"]}, "transform 'swirl:1-2'"),
         (dataset, {"device": "gpu"}, "device 'gpu' is not usable here"),
@@ -258,7 +256,7 @@ def test_a_run_that_was_refused_leaves_nothing(dataset, quick, tmp_path):
         assert list_runs(dataset) == []
         assert not out.exists()
     record = protect_dataset(
-        dataset.limit(1), output_dir=str(out), **{**quick, "strategy": "centroid"}
+        dataset.limit(1), output_dir=str(out), **{**quick, "strategy": "erase"}
     )
     assert record.counts["protected"] == 1
 
@@ -273,10 +271,10 @@ def test_advice_of_the_first_pass_can_be_followed(dataset, photo_folder, quick, 
     dataset.add_samples([fo.Sample(filepath=str(broken), identity="bob")])
     view = dataset.select(dataset.values("id")[-2:])
     out = str(tmp_path / "out")
-    with pytest.raises(ConfigError, match="such as 'centroid'"):
+    with pytest.raises(ConfigError, match="choose 'erase'"):
         protect_dataset(view, output_dir=out, **quick)
     assert list_runs(dataset) == []
-    record = protect_dataset(view, output_dir=out, **{**quick, "strategy": "centroid"})
+    record = protect_dataset(view, output_dir=out, **{**quick, "strategy": "erase"})
     assert (record.run, record.counts["protected"], record.counts["failed"]) == ("run1", 1, 1)
 
 

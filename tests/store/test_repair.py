@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from stopping import stop_after
 
 from fiftyone_dp2vl.errors import Cancelled, ConfigError, RunError
 from fiftyone_dp2vl.runs.lock import locked
@@ -348,10 +349,9 @@ class TestProcesses:
             record = load_run(dataset, "two")
             seen.append((record.state, record.worker))
 
-        calls = iter(range(1000))
         settings = {**quick, "output_dir": str(tmp_path / "two"), "progress": look}
         with pytest.raises(Cancelled):
-            protect_dataset(dataset, "two", cancel=lambda: next(calls) > 15, **settings)
+            protect_dataset(dataset, "two", cancel=stop_after(16), **settings)
         assert set(seen) == {("running", this_worker())}
         assert load_run(dataset, "two").worker == ""
         protect_dataset(dataset, "two", **settings)

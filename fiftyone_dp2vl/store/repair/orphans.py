@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterator
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 from ...errors import ConfigError
 from ...runs.manifest import MANIFEST, PHOTOS
 from ..delete import withdraw_media_field
 from ..evaluations import ARMS, REPORT, AttackEvaluation, EvaluationNames
+from ..home import home
 from ..names import PREFIX
 from ..photos import field_kind
 from ..plots import delete_plots
@@ -183,10 +183,8 @@ def check_folder_orphans(known: Collection[str], names: Collection[str]) -> Iter
         known: folders that a record of the database names
         names: of the datasets whose folders are looked at; empty for all
     """
-    import fiftyone as fo
-
-    home = Path(fo.config.default_dataset_dir) / "dp2vl"
-    for file in sorted((*home.glob(f"*/*/{MANIFEST}"), *home.glob(f"*/attack-*/{REPORT}"))):
+    ours = home()
+    for file in sorted((*ours.glob(f"*/*/{MANIFEST}"), *ours.glob(f"*/attack-*/{REPORT}"))):
         folder = file.parent
         dataset = folder.parent.name
         if str(folder.absolute()) in known or (names and dataset not in names):
