@@ -87,5 +87,5 @@ def nameless_note(config: ProtectionConfig, groups: Collection[str | None], how:
     return (
         "without names photos are grouped by likeness and moved toward another group, which may "
         "show the same person and protects less, and nothing where all show one person: choose the "
-        f"strategy 'erase', which looks at each photo by itself, or {how}"
+        f"strategy 'erase', which needs no names, or {how}"
     )

@@ -79,31 +79,39 @@ def test_swap_keeps_what_is_not_the_person():
 
 
 class TestErase:
-    """What is the photo's own is to vanish, neither more nor less."""
+    """What is common and what is the photo's own are to vanish, neither more nor less."""
 
-    @pytest.fixture
-    def loss(self):
+    @pytest.fixture(params=[30, 1], ids=["album", "one photo"])
+    def loss(self, request):
         where, strategy = space(), get_strategy("erase")
+        z0 = where.features[: request.param]
+        where = Space(z0, where.groups[: len(z0)], where.bank, where.aim[: len(z0)])
         place = strategy.place(where, np.random.default_rng(0))
-        z0 = where.features
         own = torch.zeros(len(z0), dtype=torch.long)
-        u = torch.nn.functional.normalize(z0 - place.centre, dim=-1)
+        # by least squares, as the strategy does not
+        spanned = torch.stack((z0 - place.centre, place.own.expand_as(z0)), dim=2).double()
+        in_plane = spanned @ torch.linalg.pinv(spanned, rtol=1e-3)
+        aim = place.aims[own].double()
+        picture = aim - torch.einsum("bde,be->bd", in_plane, aim)
+        size = picture.norm(dim=1, keepdim=True)
+        photo = torch.nn.functional.normalize(spanned[:, :, 0], dim=1) * size
+        common = torch.nn.functional.normalize(spanned[:, :, 1], dim=1) * size
 
-        def measure(rest: float, across: float = 0.0) -> torch.Tensor:
-            """At a rest of the photo's own part, and at a share of the picture's distance."""
-            aim = place.aims[own]
-            picture = aim - (aim * u).sum(dim=1, keepdim=True) * u
-            z = place.centre + (1 - across) * picture + rest * picture.norm(dim=1)[:, None] * u
-            return strategy.loss(z[:, None], z0[:, None], place, own, own, Weights(1, 1))
+        def measure(of_photo=0.0, of_all=0.0, missed=0.0):
+            """At some rest of the photo's and the common part, and short of the picture."""
+            z = place.centre + (1 - missed) * picture + of_photo * photo + of_all * common
+            z = z.float()[:, None]
+            return strategy.loss(z, z0[:, None], place, own, own, Weights(1, 1))
 
         return measure
 
     def test_nothing_is_left_at_its_point(self, loss):
-        assert loss(0.0).abs().max() < 1e-5
+        assert loss().abs().max() < 1e-5
 
     def test_too_far_costs_as_much_as_too_short_and_more_than_a_missed_picture(self, loss):
-        assert torch.allclose(loss(0.2), loss(-0.2), rtol=1e-3)
-        assert torch.allclose(loss(0.2), 10 * loss(0.0, across=0.2), rtol=1e-3)
+        for part in ("of_photo", "of_all"):
+            assert torch.allclose(loss(**{part: 0.2}), loss(**{part: -0.2}), rtol=1e-3)
+            assert torch.allclose(loss(**{part: 0.2}), 10 * loss(missed=0.2), rtol=1e-3)
 
     def test_pictures_belong_to_photos_and_are_many(self):
         strategy, rng = get_strategy("erase"), np.random.default_rng(0)

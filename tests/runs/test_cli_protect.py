@@ -159,7 +159,7 @@ def test_one_person_is_refused_before_anything_is_made(
     (tmp_path / "anna").rename(folder / "anna")
     assert _protect(folder, "--group-by-folder") == 1
     captured = capsys.readouterr()
-    assert "choose 'erase', which looks at each photo by itself" in captured.err
+    assert "choose 'erase', which needs nobody else" in captured.err
     assert "about" not in captured.out
     assert not (tmp_path / "album-protected").exists()
     assert _protect(folder, "--group-by-folder", "--strategy", "erase") == 0

@@ -58,7 +58,7 @@ def test_names_that_nobody_gave_are_told_before_it_starts(protect, capsys):
     assert protect() == 0
     told = capsys.readouterr().out
     assert told.startswith("note: without names photos are grouped by likeness")
-    assert "strategy 'erase', which looks at each photo by itself, or name the people with" in told
+    assert "strategy 'erase', which needs no names, or name the people with" in told
 
 
 def test_one_person_is_told_what_to_choose_and_the_advice_works(protect, dataset, capsys):
