@@ -49,6 +49,7 @@ from vocabulary import SUBJECTS, build_tokenizer
 from fiftyone_dp2vl.benchmark.names import GIVEN_NAMES
 from fiftyone_dp2vl.benchmark.photos import PhotoSpec, render_photo
 from fiftyone_dp2vl.benchmark.scenarios import SCENARIOS, describe
+from fiftyone_dp2vl.encoders import default_device
 
 _PHOTOS_PER_PERSON = 4
 _WARM_UP = 100
@@ -105,7 +106,7 @@ class Trainer:
 
     def __init__(self, recipe: Recipe, name: str, cache: Path, resume: Path | None = None) -> None:
         self.recipe, self.name = recipe, name
-        self.device = "cuda" if torch.cuda.is_available() else "cpu"
+        self.device = default_device()
         torch.manual_seed(recipe.seed)
         self.rng = np.random.default_rng(recipe.seed)
         self.photos = Photos(build(name, cache), recipe.photos.side)

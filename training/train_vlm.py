@@ -33,6 +33,7 @@ from fiftyone_dp2vl.attack import AttackerInfo
 from fiftyone_dp2vl.attack.llava import EMBEDDED_RECIPE, LlavaAttacker
 from fiftyone_dp2vl.attack.trees import Utterance, lay_out
 from fiftyone_dp2vl.attack.views import Seen
+from fiftyone_dp2vl.encoders import default_device
 
 _WARM_UP = 60
 
@@ -42,7 +43,7 @@ class Trainer:
 
     def __init__(self, recipe: VlmRecipe, cache: Path, resume: Path | None = None) -> None:
         self.recipe = recipe
-        self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        self.device = torch.device(default_device())
         self.rng = np.random.default_rng(recipe.seed)
         photos = RECIPES[recipe.photos].photos
         folder = build_photos(recipe.photos, cache)

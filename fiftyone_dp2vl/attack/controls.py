@@ -16,7 +16,7 @@ from ..media.atomic import write_atomically
 from .album import AlbumPhoto
 from .tool import sha
 
-__all__ = ["changed_photos", "rmse_between"]
+__all__ = ["changed_photos", "rmse_between", "write_changed"]
 
 
 class _Photo(Protocol):

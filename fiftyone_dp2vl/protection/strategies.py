@@ -467,7 +467,7 @@ class Nobody(_Misleading, _Pointed):
 
 @register_strategy
 class Erase(Strategy):
-    """What sets the photos apart erased, pictures that show nobody put in its place.
+    """What sets the photos apart erased, pictures that show nobody put in their place.
 
     L = (attract · |P(z - b)|² + 10 repel · |Q(z - r)|²) / s², with z the mean token, Q the
     projection onto the plane of m - r and z0 - r, P that onto what is orthogonal to it, b a picture

@@ -113,6 +113,7 @@ def evaluate_attack_dataset(
         Cancelled: if ``cancel`` said so; what was measured is kept
     """
     from ..attack.evaluate import evaluate_attack
+    from ..encoders import default_device
 
     config = config or AttackConfig()
     require_photos(view)
@@ -143,7 +144,7 @@ def evaluate_attack_dataset(
         facts=_facts(view, record, protected) if record is not None else None,
         source=f"FiftyOne dataset {dataset.name}",
         cache=Path(cache) if cache is not None else default_cache(dataset),
-        device=device or _device(),
+        device=device or default_device(),
         name=evaluation,
         load=load,
         progress=_steps(progress),
@@ -198,6 +199,7 @@ def plan_attack_dataset(
         ConfigError: as there
     """
     from ..attack.plan import plan_attack
+    from ..encoders import default_device
 
     record = load_run(view._root_dataset, run) if run is not None else None
     album, protected = attack_album(view, run=run, **mapping)
@@ -207,7 +209,7 @@ def plan_attack_dataset(
         protected=protected if record is not None else None,
         protection=record.protection if record is not None else None,
         cache=Path(cache) if cache is not None else default_cache(view._root_dataset),
-        device=device or _device(),
+        device=device or default_device(),
     )
 
 
@@ -219,12 +221,6 @@ def default_cache(dataset: Any) -> Path:
 def _directory(dataset: Any, evaluation: str) -> Path:
     # a run's folder lies beside it, and no run's name has a hyphen
     return home_of(dataset) / f"attack-{evaluation}"
-
-
-def _device() -> str:
-    from ..encoders import default_device
-
-    return default_device()
 
 
 def _store(dataset: Any, report: AttackReport, record: AttackEvaluation) -> None:
