@@ -115,7 +115,7 @@ class ProtectionConfig(Config):
         encoders: names of the surrogate encoders, see
             :func:`fiftyone_dp2vl.encoders.list_encoders`
         strategy: the reading of "antithetical", see
-            :func:`fiftyone_dp2vl.protection.list_strategies`
+            :func:`fiftyone_dp2vl.protection.list_strategies`; ``"auto"`` goes by whom a run names
         epsilon: L-infinity budget in 1/255, in [0, 64]
         steps: optimisation steps, at least 1
         optimizer: ``"momentum"`` (momentum sign) or ``"adam"``
@@ -142,7 +142,7 @@ class ProtectionConfig(Config):
     _what: ClassVar[str] = "protection"
 
     encoders: tuple[str, ...] = ("embedded",)
-    strategy: str = "swap"
+    strategy: str = "auto"
     epsilon: float = BUDGETS["standard"]
     steps: int = 60
     optimizer: str = "momentum"

@@ -93,7 +93,8 @@ def add_inputs(
             "group_field",
             default=obvious,
             label="Who is on a photo",
-            description="The field that names the person; without names photos are protected less",
+            description="The field that names the person; several people are protected better with "
+            "their names",
             view=choices(group_fields),
         )
         if group_field:
@@ -103,8 +104,7 @@ def add_inputs(
     inputs.bool("advanced", default=False, label="More settings")
     own_strategy = params.get("strategy") not in (None, "", defaults.strategy)
     if not params.get("advanced"):
-        # what to choose where the people are not known is a strategy
-        if own_strategy or not group_field or problem_of == "strategy":
+        if own_strategy or problem_of == "strategy":
             _add_strategy(inputs)
         return
     inputs.list(
@@ -147,13 +147,13 @@ def add_inputs(
 def _add_strategy(inputs: types.Object) -> None:
     from fiftyone_dp2vl.protection import list_strategies
 
-    strategy = types.DropdownView()
-    for name, text in list_strategies().items():
+    strategy, default = types.DropdownView(), ProtectionConfig().strategy
+    for name, text in sorted(list_strategies().items(), key=lambda entry: entry[0] != default):
         strategy.add_choice(name, label=name, description=text)
     inputs.enum(
         "strategy",
         strategy.values(),
-        default=ProtectionConfig().strategy,
+        default=default,
         label="Strategy",
         view=strategy,
     )
@@ -169,7 +169,7 @@ def add_notes(inputs: types.Object, view: Any, params: dict[str, Any]) -> None:
     how = "choose a field that says who is on a photo"
     note = nameless_note(settings.protection, groups, how)
     if note is not None:
-        inputs.view("nameless", types.Warning(label=note[:1].upper() + note[1:]))
+        inputs.view("nameless", types.Notice(label=note[:1].upper() + note[1:]))
     tell_fetching(inputs, settings.protection.encoders)
     earlier = {record.run: record for record in list_runs(view)}.get(arguments["run"])
     if earlier is not None:

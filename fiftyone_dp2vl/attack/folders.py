@@ -78,8 +78,9 @@ def run_files(album: AttackAlbum, directory: Path) -> RunFiles:
     Raises:
         RunError: if the folder holds no run, or none of these photos
     """
+    from ..protection import settled
     from ..runs import Manifest
-    from ..runs.manifest import JOURNAL
+    from ..runs.manifest import JOURNAL, ItemList
     from ..runs.names import checked_path
 
     manifest = Manifest.load(directory)
@@ -122,7 +123,8 @@ def run_files(album: AttackAlbum, directory: Path) -> RunFiles:
             if values
         },
     }
-    return RunFiles(files, manifest.protection, facts)
+    groups = [group for _, group in ItemList.load(directory).selected]
+    return RunFiles(files, settled(manifest.protection, groups), facts)
 
 
 def _worst(name: str, values: list[float]) -> float:

@@ -111,6 +111,11 @@ def make_evaluation(
         files = [None] * len(several)
     else:
         files = [protected] if isinstance(protected, Mapping) else list(protected)
+    if protection is not None:
+        from ..protection import settled
+
+        # of other people, or of nobody known, our tool must make what it made of these
+        protection = settled(protection, [p.person for p in several[0].of("share")])
     return Evaluation(
         several,
         config,

@@ -17,11 +17,12 @@ __all__ = ["LossAsLogits", "protect_with_pgd"]
 
 
 class LossAsLogits(nn.Module):
-    """A classifier whose cross-entropy grows exactly when the protection's loss L falls.
+    """A classifier whose cross-entropy grows exactly where the protection's loss L falls.
 
-    For logits (L, 0) and label 0 the cross-entropy is softplus(-L), strictly falling in L. Photo
-    by photo its gradient is a positive multiple of -dL, so PGD, which keeps a gradient's sign
-    only, takes the same steps as if it were given L itself.
+    For logits (L / s, 0) and label 0 the cross-entropy is softplus(-L / s), strictly falling in L.
+    Photo by photo its gradient is a positive multiple of -dL, so PGD, which keeps a gradient's
+    sign only, takes the same steps as if it were given L itself. s, a constant to the gradient, is
+    the size of a large L, whose softplus would have no gradient left in float32.
 
     Args:
         task: what to do
@@ -66,7 +67,8 @@ class LossAsLogits(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
         """Returns logits, float32 (B, 2)."""
         loss = self.loss(images)
-        return torch.stack([loss, torch.zeros_like(loss)], dim=1)
+        logit = loss / loss.detach().abs().clamp(min=1.0)
+        return torch.stack([logit, torch.zeros_like(loss)], dim=1)
 
 
 def protect_with_pgd(task: Task, images: Tensor, *, batch_size: int) -> Tensor:

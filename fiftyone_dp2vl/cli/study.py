@@ -7,6 +7,7 @@ import os
 import shlex
 import sys
 import time
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -66,6 +67,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--out", type=Path, default=Path("docs/results"), help="where the card is written"
     )
+    parser.add_argument(
+        "--card", metavar="CARD", help="the card's name, to keep it beside the study's own (NAME)"
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -74,6 +78,8 @@ def run(args: argparse.Namespace) -> int:
         return _render()
     if args.name is None:
         return _list(args.out)
+    if args.card is not None and not args.card.isidentifier():
+        raise ConfigError(f"--card is {args.card!r}: give letters, digits and underscores")
     if find_spec("sklearn") is None:
         raise ConfigError("studies need scikit-learn: run `pip install scikit-learn`")
     from ..measure.render import card_markdown
@@ -99,6 +105,8 @@ def run(args: argparse.Namespace) -> int:
     )
     print(f"{study.name}: {study.title}\nestimate on two CPU cores: {study.estimate}", flush=True)
     card = run_study(study, options, command=_command(args), progress=_Line())
+    if args.card is not None:
+        card = replace(card, name=args.card)
     path = card.save(args.out)
     print(card_markdown(_short(card)))
     print(f"\nwrote {path}; `dp2vl study --render` puts its figures into the documents")
@@ -145,6 +153,8 @@ def _command(args: argparse.Namespace) -> str:
             words += [f"--{flag.replace('_', '-')}", str(value)]
     for change in args.set:
         words += ["--set", change]
+    if args.card is not None:
+        words += ["--card", args.card]
     for flag in ("album", "photos", "photo_weights"):
         if getattr(args, flag) is not None:
             words += [f"--{flag.replace('_', '-')}", getattr(args, flag).name.upper()]

@@ -8,12 +8,20 @@ from __future__ import annotations
 from .engine import Protected, protect
 from .grid import apply_perturbation, grid_pixels_for, grid_size, levels, mask_to_grid, to_grid
 from .statistics import SPACES, Statistics, collect_statistics, reference_bank
-from .strategies import Strategy, get_strategy, list_strategies, register_strategy
+from .strategies import (
+    Auto,
+    Strategy,
+    get_strategy,
+    list_strategies,
+    register_strategy,
+    settled,
+)
 from .targets import Targets, fit_targets
 from .transforms import apply_transform, list_transforms, parse_transform, register_transform
 
 __all__ = [
     "SPACES",
+    "Auto",
     "Protected",
     "Statistics",
     "Strategy",
@@ -34,5 +42,6 @@ __all__ = [
     "reference_bank",
     "register_strategy",
     "register_transform",
+    "settled",
     "to_grid",
 ]

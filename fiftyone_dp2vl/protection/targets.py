@@ -15,9 +15,10 @@ from torch import Tensor
 
 from ..config import ProtectionConfig
 from ..errors import RunError
+from .clusters import k_means
 from .randomness import photo_uniforms
 from .statistics import SPACES, Statistics
-from .strategies import Place, Space, get_strategy, k_means
+from .strategies import Indices, Place, Space, get_strategy
 
 __all__ = ["Targets", "fit_targets"]
 
@@ -30,7 +31,7 @@ class Targets:
 
     Attributes:
         keys: the photos' keys
-        own: int64 (N,), each photo's person or cluster
+        own: int64 (N,), each photo's person or cluster, -1 for nobody known
         aim: int64 (N,), each photo's aim
         places: ``(encoder, space)`` -> the aims in that space
     """
@@ -113,11 +114,11 @@ def fit_targets(
     rng = np.random.Generator(np.random.Philox(config.seed))
     given = [groups[row] if groups is not None else None for row in order]
     first = next(iter(statistics.features))[0]
-    own = (
-        _group_rows(given, statistics.features[first, "pooled"][rows], rng)
-        if strategy.uses_groups
-        else np.zeros(len(keys), dtype=np.int64)
-    )
+    own = np.zeros(len(keys), dtype=np.int64)
+    if strategy.uses_groups or strategy.uses_names:
+        own = _number(given)
+    if strategy.uses_groups:
+        own = _clustered(own, statistics.features[first, "pooled"][rows], rng)
     draws = np.array([photo_uniforms(config.seed, key, "aim", (1,))[0] for key in keys])
     aim = strategy.assign(own, draws, rng)
     places = {}
@@ -135,18 +136,22 @@ def fit_targets(
     return Targets(keys, torch.from_numpy(own), torch.from_numpy(aim), places)
 
 
-def _group_rows(
-    given: Sequence[str | None], pooled: Tensor, rng: np.random.Generator
-) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
-    """Numbers the people 0..G-1; photos of nobody known are clustered and numbered after them."""
+def _number(given: Sequence[str | None]) -> Indices:
+    """Numbers the people 0..G-1; nobody known is -1."""
     names = {name: number for number, name in enumerate(sorted({g for g in given if g}))}
-    own = np.array([names.get(name or "", -1) for name in given], dtype=np.int64)
+    return np.array([names.get(name or "", -1) for name in given], dtype=np.int64)
+
+
+def _clustered(own: Indices, pooled: Tensor, rng: np.random.Generator) -> Indices:
+    """Puts photos of nobody known into clusters, numbered after the people."""
     unknown = np.flatnonzero(own < 0)
-    if len(unknown):
-        count = max(1, min(len(unknown), round(len(unknown) / CLUSTER_SIZE) or 1))
-        if not names:
-            count = max(count, min(2, len(unknown)))
-        own[unknown] = len(names) + k_means(pooled[torch.from_numpy(unknown)], count, rng)[1]
-        # an empty cluster would leave a number that nobody has
-        own = np.unique(own, return_inverse=True)[1].astype(np.int64)
-    return own
+    if not len(unknown):
+        return own
+    names = int(own.max()) + 1
+    count = max(1, min(len(unknown), round(len(unknown) / CLUSTER_SIZE) or 1))
+    if not names:
+        count = max(count, min(2, len(unknown)))
+    own = own.copy()
+    own[unknown] = names + k_means(pooled[torch.from_numpy(unknown)], count, rng)[1]
+    # an empty cluster would leave a number that nobody has
+    return np.unique(own, return_inverse=True)[1].astype(np.int64)

@@ -8,7 +8,7 @@ import numpy as np
 
 from ..config import ProtectionConfig, SelectionConfig
 from ..errors import ConfigError
-from ..protection import get_strategy, parse_transform
+from ..protection import Auto, get_strategy, parse_transform
 from .items import PhotoItem
 from .selection import select
 
@@ -82,7 +82,15 @@ def nameless_note(config: ProtectionConfig, groups: Collection[str | None], how:
         groups: as for :func:`check_settings`
         how: what the user can do to name the people, as an imperative
     """
-    if any(groups) or not get_strategy(config.strategy).uses_groups:
+    strategy = get_strategy(config.strategy)
+    if any(groups):
+        return None
+    if isinstance(strategy, Auto) and len(groups) >= strategy.least_people:
+        return (
+            "nobody is named, so that what sets each photo apart is erased; "
+            f"{strategy.least_people} people or more are protected better with their names: {how}"
+        )
+    if not strategy.uses_groups:
         return None
     return (
         "without names photos are grouped by likeness and moved toward another group, which may "

@@ -50,12 +50,15 @@ class Pace:
         finishing: seconds a pixel, from a perturbation to a file that was read back and measured
         cores: that the engine and the threads for files share; 0 where the engine has a device of
             its own
+        bank: seconds for the reference bank, which is looked at once a run where the strategy
+            reads it
     """
 
     step: float
     reading: float
     finishing: float
     cores: int
+    bank: float = 0.0
 
     def seconds(self, photos: int, pixels: float, config: ProtectionConfig) -> float:
         """Returns the wall time of a run, about.
@@ -75,7 +78,8 @@ class Pace:
         slowed = (reading + self.finishing * pixels) / self.cores if self.cores else 0.0
         alone = min(photos, config.lanes)
         return (
-            photos * (reading / default_workers() + self.step)
+            self.bank
+            + photos * (reading / default_workers() + self.step)
             + alone * (engine + finishing)
             + (photos - alone) * max(engine + slowed, finishing)
         )
@@ -120,9 +124,10 @@ def measure_pace(
     if sample is None:
         raise RunError("none of the photos can be read: look at one of them in a viewer")
     reading = (time.perf_counter() - start) / pixels
-    step, found = _step(images, config, models)
+    step, bank, found = _step(images, config, models)
     return Pace(
         step=step,
+        bank=bank,
         reading=reading,
         finishing=_finishing(sample, found, config, output, models),
         cores=cores() if models[0].device.type == "cpu" else 0,
@@ -131,17 +136,15 @@ def measure_pace(
 
 def _step(
     images: list[torch.Tensor], config: ProtectionConfig, models: Sequence[Encoder]
-) -> tuple[float, Perturbation]:
-    """Times one batch of one shape: the first step, which warms up, is left out."""
+) -> tuple[float, float, Perturbation]:
+    """Times one batch of one shape, without the first step, which warms up; and the bank."""
     images = images + images[:1] * (config.lanes - len(images))
     names = [str(number) for number in range(len(images))]
     short = replace(config, steps=_STEPS + 1)
-    seen = collect_statistics(
-        [(names, images)],
-        models,
-        names=config.encoders,
-        reference=get_strategy(config.strategy).uses_reference,
-    )
+    reference = get_strategy(config.strategy).uses_reference
+    start = time.perf_counter()
+    seen = collect_statistics([(names, images)], models, names=config.encoders, reference=reference)
+    bank = time.perf_counter() - start if reference else 0.0
     ticks: list[float] = []
     found = protect(
         images,
@@ -152,7 +155,7 @@ def _step(
         on_step=lambda step, steps: ticks.append(time.perf_counter()),
     )
     seconds = (ticks[-1] - ticks[0]) / (len(ticks) - 1) / len(images)
-    return seconds, Perturbation(found[0].delta, found[0].loss, found[0].start_loss)
+    return seconds, bank, Perturbation(found[0].delta, found[0].loss, found[0].start_loss)
 
 
 def _finishing(

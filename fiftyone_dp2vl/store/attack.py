@@ -29,7 +29,7 @@ from .evaluations import (
 from .home import home_of
 from .photos import group_values, require_photos
 from .predictions import predicted_arms, store_predictions
-from .records import load_run
+from .records import ProtectionRun, load_run
 from .workers import this_worker
 
 if TYPE_CHECKING:
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from ..attack.evaluate import AttackProgress
     from ..attack.evaluation import Loader
     from ..attack.plan import AttackPlan
+    from ..config import ProtectionConfig
 
 __all__ = [
     "default_cache",
@@ -140,7 +141,7 @@ def evaluate_attack_dataset(
         album,
         config,
         protected=protected if record is not None else None,
-        protection=record.protection if record is not None else None,
+        protection=_protection(view._root_dataset, record),
         facts=_facts(view, record, protected) if record is not None else None,
         source=f"FiftyOne dataset {dataset.name}",
         cache=Path(cache) if cache is not None else default_cache(dataset),
@@ -207,7 +208,7 @@ def plan_attack_dataset(
         album,
         config,
         protected=protected if record is not None else None,
-        protection=record.protection if record is not None else None,
+        protection=_protection(view._root_dataset, record),
         cache=Path(cache) if cache is not None else default_cache(view._root_dataset),
         device=device or default_device(),
     )
@@ -245,6 +246,16 @@ def store_results(dataset: Any, report: AttackReport, record: AttackEvaluation) 
     save_evaluation(dataset, record)
     store_predictions(dataset, report, record.names)
     save_evaluation(dataset, replace(record, state="complete", worker=""))
+
+
+def _protection(dataset: Any, record: ProtectionRun | None) -> ProtectionConfig | None:
+    """Returns how a run moved its photos, by the strategy that the names it was told came to."""
+    if record is None:
+        return None
+    from ..protection import settled
+
+    photos = dataset.match({record.names.status: "protected"})
+    return settled(record.protection, group_values(photos, record.group_field))
 
 
 def _facts(view: Any, record: Any, protected: Mapping[str, Path]) -> dict[str, Any]:

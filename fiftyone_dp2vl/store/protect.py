@@ -69,8 +69,8 @@ def protect_dataset(
             else ``run1``, ``run2``, ...
         output_dir: where files are written, default below FiftyOne's dataset directory
         filepath_field: the field with the original files
-        group_field: strings or classifications that say who is on a photo; strategies that
-            mislead use them, and ``stratify`` draws within them
+        group_field: strings or classifications that say who is on a photo; the default strategy
+            puts people in each other's place by them, and ``stratify`` draws within them
         mask_field: detections or segmentations that confine the protection
         device: default the GPU where there is one
         batch_size: see :func:`fiftyone_dp2vl.runs.protect_photos`

@@ -19,6 +19,7 @@ STUDIES: Mapping[str, str] = MappingProxyType(
         "ratio": "when only a share of the photos is protected",
         "attack": "a vision-language model fine-tuned on the photos, with every control",
         "shown": "the same where each photo's words tell only what that photo shows",
+        "nameless": "the same where the protection is not told who is on which photo",
         "ladder": "attackers who edit protected photos first, or know of the protection",
         "real_photos": "photographs, with a second surrogate from the public registry",
         "invariance": "batch size, order and shards change nothing; a budget of 0 neither",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,7 @@ from .base import Cell, Findings, Result, Study
 
 if TYPE_CHECKING:
     from ..attack import AttackAlbum
+    from ..config import ProtectionConfig
     from ..measure.cards import Row
     from .options import Options
     from .workshop import Workshop
@@ -51,10 +53,12 @@ def _album(workshop: Workshop, options: Options, repetition: int) -> AttackAlbum
     raise ConfigError("no other people are left for the attack: ask for fewer people")
 
 
-def _cell(name: str, options: Options, title: str, settings: dict[str, Any]) -> Cell:
+def _cell(
+    name: str, options: Options, title: str, strategy: str | None, settings: dict[str, Any]
+) -> Cell:
     from ..attack.settings import AttackConfig
 
-    protection = options.config()
+    protection = _protection(options, strategy)
     config = AttackConfig(seeds=options.seeds, epochs_measured=EPOCHS_MEASURED, **settings)
 
     def measure(workshop: Workshop) -> Result:
@@ -94,6 +98,11 @@ def _cell(name: str, options: Options, title: str, settings: dict[str, Any]) -> 
     return Cell("attack", spec, measure)
 
 
+def _protection(options: Options, strategy: str | None) -> ProtectionConfig:
+    asked = options.config()
+    return asked if strategy is None else replace(asked, strategy=strategy)
+
+
 def _weights(attacker: str) -> str:
     """Digest of a model's weights; a proxy's encoder is among the study's own."""
     from ..attack.loading import weights_sha256
@@ -121,18 +130,21 @@ def _told(row: Row) -> bool:
     )
 
 
-def attack_study(name: str, title: str, estimate: str, **settings: Any) -> Study:
+def attack_study(
+    name: str, title: str, estimate: str, *, strategy: str | None = None, **settings: Any
+) -> Study:
     """Returns a study that is one evaluation of attacks.
 
     Args:
         name: of the study and its card
         title: what it shows, one sentence
         estimate: how long it takes, in words
+        strategy: of the protection, by default that of its options
         **settings: of :class:`~fiftyone_dp2vl.attack.settings.AttackConfig`
     """
 
     def plan(options: Options) -> list[Cell]:
-        return [_cell(name, options, title, settings)]
+        return [_cell(name, options, title, strategy, settings)]
 
     def conclude(options: Options, cells: Sequence[Cell], results: Sequence[Result]) -> Findings:
         from ..measure.report import AttackReport
@@ -140,7 +152,7 @@ def attack_study(name: str, title: str, estimate: str, **settings: Any) -> Study
         report = AttackReport.from_json(json.dumps(results[0]), name)
         return Findings(
             [row for row in report.rows if _told(row)],
-            {"protection": options.config().fingerprint()},
+            {"protection": _protection(options, strategy).fingerprint()},
             [*report.notes, *report.tested, *(f"Not tested: {text}" for text in report.not_tested)],
         )
 

@@ -151,10 +151,9 @@ def _conclude(options: Options, cells: Sequence[Cell], results: Sequence[Result]
         "Only the first encoder is a surrogate; the others were never seen by the protection.",
         f"Rows that vary {PEOPLE} use another album for each repetition and protection seed 0; "
         f"rows that vary the {PROTECTION} use the first album.",
-        f"{UNKNOWN}: the same photos and settings, but the run is not told who is on which photo "
-        "and puts clusters of about 6 photos in the place of people.",
+        f"{UNKNOWN}: the same photos and settings, but the run is not told who is on which photo.",
         f"{ALONE}: the same photos and settings, but a run for each person's photos, without those "
-        "of others.",
+        "of others and without names.",
         "The probe is a proxy for a fine-tuned VLM and can understate what one learns.",
     ]
     return Findings(rows, {"default": config.fingerprint()}, notes)

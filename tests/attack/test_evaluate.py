@@ -46,6 +46,8 @@ def test_quick_evaluation(
     model, proxy = report.attackers
     assert model == "llava:llava"
     assert str(tmp_path) not in report.to_json()
+    # an attacker who runs our tool on others runs what it was here, with three names: erase
+    assert report.protection["config"]["strategy"] == "erase"
     assert [arm.name for arm in report.arms] == ARMS
 
     def accuracy(attacker: str, arm: str, ask: str = "identity", **more: str) -> float:

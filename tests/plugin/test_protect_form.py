@@ -31,7 +31,17 @@ class TestWhoIsOnAPhoto:
         dataset.set_values("person", ["words"] * 12)
         assert form("protect", params)["group_field"]["default"] is None
 
+    def test_the_default_needs_no_names(self, form, problems, dataset, params):
+        text = form("protect", params)["nameless"]["view"]["label"]
+        assert text.startswith("Nobody is named")
+        assert text.endswith("with their names: choose a field that says who is on a photo")
+        assert "nameless" not in form("protect", {**params, "group_field": "identity"})
+        one = dataset.limit(1)._serialize()
+        assert "nameless" not in form("protect", params, view=one)
+        assert problems("protect", params, view=one) == []
+
     def test_without_names_one_sentence_says_what_to_choose(self, form, params):
+        params = {**params, "strategy": "swap"}
         shown = form("protect", params)
         text = shown["nameless"]["view"]["label"]
         assert text.startswith("Without names photos are grouped by likeness")
@@ -42,8 +52,13 @@ class TestWhoIsOnAPhoto:
         assert "nameless" not in form("protect", {**params, "strategy": "erase"})
         assert "strategy" in form("protect", {**params, "strategy": "erase"})
 
+    def test_the_default_strategy_is_the_first_choice(self, form, params):
+        shown = form("protect", {**params, "advanced": True})["strategy"]
+        assert shown["default"] == shown["type"]["values"][0] == "auto"
+
     def test_one_person_is_told_and_the_advice_works(self, form, problems, dataset, params):
         view = dataset.match({"identity": "ada"})._serialize()
+        params = {**params, "strategy": "swap"}
         given = {**params, "group_field": "identity"}
         (problem,) = problems("protect", given, view=view)
         assert ONE in problem
@@ -54,7 +69,7 @@ class TestWhoIsOnAPhoto:
     def test_one_photo_is_told_and_the_advice_works(
         self, problems, generate, dataset, quick, tmp_path
     ):
-        params = {**quick, "output_dir": str(tmp_path / "out")}
+        params = {**quick, "strategy": "swap", "output_dir": str(tmp_path / "out")}
         view = dataset.limit(1)._serialize()
         (problem,) = problems("protect", params, view=view)
         assert ONE in problem
@@ -65,7 +80,7 @@ class TestWhoIsOnAPhoto:
 
     def test_a_draw_that_leaves_one_person_is_told(self, problems, dataset, params):
         # of three photos each, a twelfth is one photo; two photos may be of one person or two
-        given = {**params, "group_field": "identity", "ratio": 0.05}
+        given = {**params, "strategy": "swap", "group_field": "identity", "ratio": 0.05}
         (problem,) = problems("protect", given)
         assert ONE in problem
         for seed in range(8):

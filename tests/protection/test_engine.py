@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import pytest
 import torch
 from torch import Tensor
@@ -24,7 +26,7 @@ EOT = ("jpeg:50-95@0.7", "resize:0.5-1@0.3", "blur:0.3-1@0.3", "noise:1-4@0.3")
 
 def run(
     photos: dict[str, Tensor],
-    people: list[str],
+    people: list[str | None],
     encoders: list[Encoder],
     only: list[str] | None = None,
     **settings: object,
@@ -40,7 +42,10 @@ def run(
 
 
 def targets_for(
-    photos: dict[str, Tensor], people: list[str], encoders: list[Encoder], config: ProtectionConfig
+    photos: dict[str, Tensor],
+    people: list[str | None],
+    encoders: list[Encoder],
+    config: ProtectionConfig,
 ) -> Targets:
     statistics = collect_statistics([(list(photos), list(photos.values()))], encoders)
     return fit_targets(statistics, config, people)
@@ -83,6 +88,30 @@ def test_erase_asks_for_no_names_and_takes_a_photo_alone(photos, people, encoder
     config = ProtectionConfig(encoders=("small-0",), strategy="erase", steps=20)
     (alone,) = protect([photos["photo-00"]], config, encoders=[encoder])
     assert alone.loss < 0.7 * alone.start_loss
+
+
+class TestAuto:
+    """Whoever is named takes another's place, of everybody else what sets them apart goes."""
+
+    names: ClassVar[list[str]] = [f"person {i % 10}" for i in range(16)]
+
+    def test_with_names_it_is_swap(self, photos, encoder):
+        auto, swap = (run(photos, self.names, [encoder], strategy=s) for s in ("auto", "swap"))
+        assert all(torch.equal(auto[key].delta, swap[key].delta) for key in photos)
+
+    @pytest.mark.parametrize("few", [[None] * 16, [f"person {i % 9}" for i in range(16)]])
+    def test_without_names_or_with_few_it_is_erase(self, photos, encoder, few):
+        auto, erase = (run(photos, few, [encoder], strategy=s) for s in ("auto", "erase"))
+        assert all(torch.equal(auto[key].delta, erase[key].delta) for key in photos)
+
+    def test_each_photo_of_a_mixed_run_goes_its_way(self, photos, encoder):
+        some = {key: name for key, name in zip(photos, self.names, strict=True) if key < "photo-12"}
+        mixed = run(photos, [some.get(key) for key in photos], [encoder], strategy="auto")
+        swap = run({key: photos[key] for key in some}, list(some.values()), [encoder])
+        erase = run(photos, [None] * 16, [encoder], strategy="erase")
+        for key in photos:
+            same = swap[key] if key in some else erase[key]
+            assert torch.equal(mixed[key].delta, same.delta), key
 
 
 def test_targets_do_not_depend_on_the_order_of_the_photos(photos, people, encoder):
@@ -196,8 +225,9 @@ def test_what_a_user_can_get_wrong_is_one_sentence(photos, people, encoder):
         protect([image], config, encoders=[encoder], targets=targets, keys=["new"])
     with pytest.raises(ConfigError, match="differ in length"):
         protect([image], config, encoders=[encoder], targets=targets, keys=[])
+    swap = ProtectionConfig(encoders=("small-0",), strategy="swap")
     with pytest.raises(ConfigError, match="found only one"):
-        targets_for(photos, ["one"] * len(photos), [encoder], config)
+        targets_for(photos, ["one"] * len(photos), [encoder], swap)
     with pytest.raises(ConfigError, match="choose one of"):
         targets_for(photos, people, [encoder], ProtectionConfig(strategy="nowhere"))
 

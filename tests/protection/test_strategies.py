@@ -8,9 +8,11 @@ import numpy as np
 import pytest
 import torch
 
+from fiftyone_dp2vl.config import ProtectionConfig
 from fiftyone_dp2vl.errors import ConfigError
-from fiftyone_dp2vl.protection import get_strategy, list_strategies, register_strategy
-from fiftyone_dp2vl.protection.strategies import Space, Weights, k_means
+from fiftyone_dp2vl.protection import get_strategy, list_strategies, register_strategy, settled
+from fiftyone_dp2vl.protection.clusters import k_means
+from fiftyone_dp2vl.protection.strategies import Space, Weights
 
 
 def space(people: int = 5, photos: int = 6, dim: int = 8) -> Space:
@@ -134,6 +136,15 @@ def test_k_means_finds_separate_clusters():
     _, rows = k_means(points, 3, np.random.default_rng(0))
     assert sorted(len(set(rows[i : i + 20])) for i in (0, 20, 40)) == [1, 1, 1]
     assert len(set(rows)) == 3
+
+
+def test_auto_settles_on_what_it_does_to_a_run():
+    auto, names = ProtectionConfig(), [f"person {i}" for i in range(10)]
+    assert settled(auto, [*names, *names, None]).strategy == "swap"
+    for few in ([], [None] * 20, names[:9] * 3):
+        assert settled(auto, few).strategy == "erase"
+    chosen = ProtectionConfig(strategy="repel")
+    assert settled(chosen, names) == chosen
 
 
 def test_names_are_taken_once_and_described():

@@ -60,7 +60,12 @@ def made(tmp_path_factory: pytest.TempPathFactory, tiny_encoder: str) -> Share:
         picture(number).save(path, quality=92, exif=exif)
         items.append(PhotoItem(f"{number:024x}", path, group=PEOPLE[number % 3]))
     config = ProtectionConfig(
-        encoders=(tiny_encoder,), steps=20, lanes=4, grid_pixels=16384, transforms=()
+        encoders=(tiny_encoder,),
+        strategy="swap",
+        steps=20,
+        lanes=4,
+        grid_pixels=16384,
+        transforms=(),
     )
     encoder = load_encoder(tiny_encoder)
     result = protect_photos(

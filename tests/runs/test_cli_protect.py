@@ -140,14 +140,14 @@ def test_a_single_photo(
     tmp_path: Path, items: list[PhotoItem], capsys: pytest.CaptureFixture[str]
 ) -> None:
     photo = tmp_path / "originals/photo00.png"
-    assert _protect(photo) == 1
+    assert _protect(photo, "--strategy", "swap") == 1
     error = capsys.readouterr().err
     assert "found only one" in error
     assert "'erase'" in error
     assert not (tmp_path / "photo00-protected").exists()
-    assert _protect(photo, "--strategy", "centroid") == 0
+    assert _protect(photo) == 0
     assert (tmp_path / "photo00-protected/photos/photo00.png").is_file()
-    assert "without names" not in capsys.readouterr().out
+    assert "note: " not in capsys.readouterr().out
 
 
 def test_one_person_is_refused_before_anything_is_made(
@@ -157,12 +157,12 @@ def test_one_person_is_refused_before_anything_is_made(
     (tmp_path / "originals").rename(tmp_path / "anna")
     folder.mkdir()
     (tmp_path / "anna").rename(folder / "anna")
-    assert _protect(folder, "--group-by-folder") == 1
+    assert _protect(folder, "--group-by-folder", "--strategy", "swap") == 1
     captured = capsys.readouterr()
     assert "choose 'erase', which needs nobody else" in captured.err
     assert "about" not in captured.out
     assert not (tmp_path / "album-protected").exists()
-    assert _protect(folder, "--group-by-folder", "--strategy", "erase") == 0
+    assert _protect(folder, "--group-by-folder") == 0
     assert len(list((tmp_path / "album-protected/photos/anna").iterdir())) == 10
 
 
@@ -174,25 +174,27 @@ def test_advice_after_the_first_pass_can_be_followed_in_the_same_folder(
     (folder / "bob").mkdir(parents=True)
     (tmp_path / "originals").rename(folder / "anna")
     (folder / "bob/broken.png").write_text("no photo")
-    assert _protect(folder, "--group-by-folder") == 1
+    assert _protect(folder, "--group-by-folder", "--strategy", "swap") == 1
     assert "'erase'" in capsys.readouterr().err
-    assert _protect(folder, "--group-by-folder", "--strategy", "erase") == 1
+    assert _protect(folder, "--group-by-folder") == 1
     captured = capsys.readouterr()
     assert "going on with" not in captured.out
     assert captured.err.count("failed: ") == 1
-    assert Manifest.load(tmp_path / "album-protected").protection.strategy == "erase"
+    assert Manifest.load(tmp_path / "album-protected").protection.strategy == "auto"
 
 
 def test_nameless_photos_are_told_what_to_choose(
     tmp_path: Path, items: list[PhotoItem], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert _protect(tmp_path / "originals") == 0
+    assert _protect(tmp_path / "originals", "--strategy", "swap") == 0
     told = capsys.readouterr().out
     assert "note: without names photos are grouped by likeness" in told
     assert told.index("note: ") < told.index("about 1 min")
     out = str(tmp_path / "second")
-    assert _protect(tmp_path / "originals", "--strategy", "erase", "--out", out) == 0
-    assert "note: " not in capsys.readouterr().out
+    assert _protect(tmp_path / "originals", "--out", out) == 0
+    told = capsys.readouterr().out
+    assert "note: nobody is named" in told
+    assert "with their names: give each person a sub-folder and --group-by-folder" in told
 
 
 def test_jpeg_quality(tmp_path: Path, items: list[PhotoItem]) -> None:

@@ -234,7 +234,7 @@ class TestTheSameCallWithoutAName:
 
     def test_settings_may_change_until_the_first_pass_is_finished(self, dataset, quick, tmp_path):
         self.stop(dataset, quick, tmp_path, after=3)
-        assert load_run(dataset, "run1").protection.strategy == "swap"
+        assert load_run(dataset, "run1").protection.strategy == "auto"
         other = {**quick, "strategy": "centroid"}
         with pytest.raises(Cancelled):
             protect_dataset(dataset, "run1", cancel=stop_after(19), **other)
@@ -244,9 +244,10 @@ class TestTheSameCallWithoutAName:
 
 def test_a_run_that_was_refused_leaves_nothing(dataset, quick, tmp_path):
     out = tmp_path / "out"
+    of_ada = dataset.match({"identity": "ada"})
     for view, changes, words in (
-        (dataset.limit(1), {}, "choose 'erase'"),
-        (dataset.match({"identity": "ada"}), {"group_field": "identity"}, "choose 'erase'"),
+        (dataset.limit(1), {"strategy": "swap"}, "choose 'erase'"),
+        (of_ada, {"group_field": "identity", "strategy": "swap"}, "choose 'erase'"),
         (dataset, {"strategy": "pray"}, "no strategy 'pray'"),
         (dataset, {"transforms": ["swirl:1-2"]}, "transform 'swirl:1-2'"),
         (dataset, {"device": "gpu"}, "device 'gpu' is not usable here"),
@@ -255,9 +256,7 @@ def test_a_run_that_was_refused_leaves_nothing(dataset, quick, tmp_path):
             protect_dataset(view, output_dir=str(out), **{**quick, **changes})
         assert list_runs(dataset) == []
         assert not out.exists()
-    record = protect_dataset(
-        dataset.limit(1), output_dir=str(out), **{**quick, "strategy": "erase"}
-    )
+    record = protect_dataset(dataset.limit(1), output_dir=str(out), **quick)
     assert record.counts["protected"] == 1
 
 
@@ -272,9 +271,9 @@ def test_advice_of_the_first_pass_can_be_followed(dataset, photo_folder, quick, 
     view = dataset.select(dataset.values("id")[-2:])
     out = str(tmp_path / "out")
     with pytest.raises(ConfigError, match="choose 'erase'"):
-        protect_dataset(view, output_dir=out, **quick)
+        protect_dataset(view, output_dir=out, **quick, strategy="swap")
     assert list_runs(dataset) == []
-    record = protect_dataset(view, output_dir=out, **{**quick, "strategy": "erase"})
+    record = protect_dataset(view, output_dir=out, **quick)
     assert (record.run, record.counts["protected"], record.counts["failed"]) == ("run1", 1, 1)
 
 
