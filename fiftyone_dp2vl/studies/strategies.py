@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -56,8 +57,7 @@ def _pictures(folder: Path, count: int, repetition: int) -> list[Path]:
 
 def _cell(options: Options, strategy: str, people: str, repetition: int) -> Cell:
     # the strategy is what varies here, so it wins over a change asked for
-    asked = options.config(seed=repetition)
-    config = type(asked).from_dict({**asked.to_dict(), "strategy": strategy})
+    config = replace(options.config(seed=repetition), strategy=strategy)
 
     def measure(workshop: Workshop) -> Result:
         album = workshop.album("dev", repetition)
@@ -102,8 +102,7 @@ def _conclude(options: Options, cells: Sequence[Cell], results: Sequence[Result]
     for (strategy, people), group in zip(_runs(), groups[len(CONTROLS) :], strict=True):
         level = "yes" if get_strategy(strategy).dataset_level else "no"
         where = {"strategy": strategy, "dataset_level": level, "people": people}
-        fixed = {**config.to_dict(), "strategy": strategy}
-        configs[strategy] = type(config).from_dict(fixed).fingerprint()
+        configs[strategy] = replace(config, strategy=strategy).fingerprint()
         for label in options.encoders:
             rows += leak_rows([r["leak"][label] for r in group], {"encoder": label, **where})
             rows += shift_rows([r["shift"][label] for r in group], {"encoder": label, **where})

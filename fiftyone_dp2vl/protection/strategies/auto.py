@@ -29,25 +29,27 @@ class Auto(Strategy):
     name = "auto"
     uses_names = True
     uses_reference = True
-    named: ClassVar[type[Strategy]] = Swap
-    nameless: ClassVar[type[Strategy]] = Erase
+    named: ClassVar[Swap] = Swap()
+    nameless: ClassVar[Erase] = Erase()
     least_people: ClassVar[int] = 10
 
     def assign(self, groups: Indices, draws: Draws, rng: np.random.Generator) -> Indices:
-        aims = Erase().assign(groups, draws, rng)
+        aims = self.nameless.assign(groups, draws, rng)
         if groups.max(initial=-1) + 1 >= self.least_people:
             known = groups >= 0
-            aims[known] = Erase.pictures + Swap().assign(groups[known], draws[known], rng)
+            aims[known] = self.nameless.pictures + self.named.assign(
+                groups[known], draws[known], rng
+            )
         return aims
 
     def place(self, space: Space, rng: np.random.Generator) -> Place:
-        erased = Erase().place(space, rng)
-        known = space.aim >= Erase.pictures
+        erased = self.nameless.place(space, rng)
+        known = space.aim >= self.nameless.pictures
         if not known.any():
             return erased
         rows = torch.from_numpy(np.flatnonzero(known))
         named = Space(space.features[rows], space.groups[known], space.bank, space.aim[known])
-        swapped = Swap().place(named, rng)
+        swapped = self.named.place(named, rng)
         return Place(
             erased.centre,
             torch.cat((erased.own, swapped.own)),
@@ -59,14 +61,14 @@ class Auto(Strategy):
         self, z: Tensor, z0: Tensor, place: Place, own: Tensor, aim: Tensor, weights: Weights
     ) -> Tensor:
         if place.scale.ndim == 0:
-            return Erase().loss(z, z0, place, own, aim, weights)
-        count = Erase.pictures
+            return self.nameless.loss(z, z0, place, own, aim, weights)
+        count = self.nameless.pictures
         erased = replace(place, own=place.own[:1], aims=place.aims[:count], scale=place.scale[0])
         swapped = replace(place, own=place.own[1:], aims=place.aims[count:], scale=place.scale[1])
         return torch.where(
             aim < count,
-            Erase().loss(z, z0, erased, own, aim.clamp(max=count - 1), weights),
-            Swap().loss(z, z0, swapped, own.clamp(min=0), (aim - count).clamp(min=0), weights),
+            self.nameless.loss(z, z0, erased, own, aim.clamp(max=count - 1), weights),
+            self.named.loss(z, z0, swapped, own.clamp(min=0), (aim - count).clamp(min=0), weights),
         )
 
 

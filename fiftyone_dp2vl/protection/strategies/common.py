@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from ..clusters import k_means
-from .base import Directed, Place, Pointed, Space, cosine, nowhere, register_strategy
+from .base import Directed, Place, Pointed, Space, Strategy, cosine, nowhere, register_strategy
 
 
 @register_strategy
@@ -41,8 +41,19 @@ class Negation(Pointed):
         return 2 * place.centre - z0
 
 
+class _TowardReference(Strategy):
+    """What leads from the dataset's centroid to the reference bank's, the same for all photos."""
+
+    uses_reference = True
+    dataset_level = True
+
+    def place(self, space: Space, rng: np.random.Generator) -> Place:
+        reference = space.bank.mean(dim=0)
+        return nowhere(space, reference, (reference - space.mean)[None])
+
+
 @register_strategy
-class Centroid(Directed):
+class Centroid(_TowardReference, Directed):
     """Toward the dataset's centroid reflected at a reference centre: one common region.
 
     L = repel · mean_t cos(z_t - r, z0_t - r) - attract · mean_t cos(z_t - r, r - m). The most
@@ -50,16 +61,10 @@ class Centroid(Directed):
     """
 
     name = "centroid"
-    uses_reference = True
-    dataset_level = True
-
-    def place(self, space: Space, rng: np.random.Generator) -> Place:
-        reference = space.bank.mean(dim=0)
-        return nowhere(space, reference, (reference - space.mean)[None])
 
 
 @register_strategy
-class Shift(Pointed):
+class Shift(_TowardReference, Pointed):
     """Every photo moved by one and the same displacement, toward the reference bank.
 
     p = z0 + (r - m). The dataset's shape is kept and only its place changes, which is a
@@ -67,12 +72,6 @@ class Shift(Pointed):
     """
 
     name = "shift"
-    uses_reference = True
-    dataset_level = True
-
-    def place(self, space: Space, rng: np.random.Generator) -> Place:
-        reference = space.bank.mean(dim=0)
-        return nowhere(space, reference, (reference - space.mean)[None])
 
     def point(self, z0: Tensor, place: Place, own: Tensor, aim: Tensor) -> Tensor:
         return z0 + place.aims[aim]
