@@ -13,7 +13,7 @@ from ..config import ProtectionConfig
 from ..errors import ConfigError, RunError
 from .album import AlbumPhoto, AttackAlbum
 
-__all__ = ["RunFiles", "folder_attack_album", "run_files"]
+__all__ = ["RunFiles", "folder_attack_album", "run_files", "settled_in"]
 
 _ROLES = ("share", "query")
 OTHERS = "others"
@@ -78,9 +78,8 @@ def run_files(album: AttackAlbum, directory: Path) -> RunFiles:
     Raises:
         RunError: if the folder holds no run, or none of these photos
     """
-    from ..protection import settled
     from ..runs import Manifest
-    from ..runs.manifest import JOURNAL, ItemList
+    from ..runs.manifest import JOURNAL
     from ..runs.names import checked_path
 
     manifest = Manifest.load(directory)
@@ -123,8 +122,24 @@ def run_files(album: AttackAlbum, directory: Path) -> RunFiles:
             if values
         },
     }
+    return RunFiles(files, settled_in(directory, manifest.protection), facts)
+
+
+def settled_in(directory: Path, protection: ProtectionConfig) -> ProtectionConfig:
+    """Returns how a run moved its photos, by the strategy that the names it was told came to.
+
+    Args:
+        directory: the run's folder, which holds these names
+        protection: the run's configuration
+
+    Raises:
+        RunError: if the folder holds no run
+    """
+    from ..protection import settled
+    from ..runs.manifest import ItemList
+
     groups = [group for _, group in ItemList.load(directory).selected]
-    return RunFiles(files, settled(manifest.protection, groups), facts)
+    return settled(protection, groups)
 
 
 def _worst(name: str, values: list[float]) -> float:

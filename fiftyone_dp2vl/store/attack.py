@@ -141,7 +141,7 @@ def evaluate_attack_dataset(
         album,
         config,
         protected=protected if record is not None else None,
-        protection=_protection(view._root_dataset, record),
+        protection=_protection(record),
         facts=_facts(view, record, protected) if record is not None else None,
         source=f"FiftyOne dataset {dataset.name}",
         cache=Path(cache) if cache is not None else default_cache(dataset),
@@ -208,7 +208,7 @@ def plan_attack_dataset(
         album,
         config,
         protected=protected if record is not None else None,
-        protection=_protection(view._root_dataset, record),
+        protection=_protection(record),
         cache=Path(cache) if cache is not None else default_cache(view._root_dataset),
         device=device or default_device(),
     )
@@ -248,14 +248,13 @@ def store_results(dataset: Any, report: AttackReport, record: AttackEvaluation) 
     save_evaluation(dataset, replace(record, state="complete", worker=""))
 
 
-def _protection(dataset: Any, record: ProtectionRun | None) -> ProtectionConfig | None:
-    """Returns how a run moved its photos, by the strategy that the names it was told came to."""
+def _protection(record: ProtectionRun | None) -> ProtectionConfig | None:
+    """Returns how a run moved its photos, told by its folder: fields may have changed since."""
     if record is None:
         return None
-    from ..protection import settled
+    from ..attack.folders import settled_in
 
-    photos = dataset.match({record.names.status: "protected"})
-    return settled(record.protection, group_values(photos, record.group_field))
+    return settled_in(Path(record.directory), record.protection)
 
 
 def _facts(view: Any, record: Any, protected: Mapping[str, Path]) -> dict[str, Any]:
