@@ -6,7 +6,7 @@ SHELL := /bin/bash
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-EXTRAS := app,benchmark,bench,open_clip,release,test,vlm
+EXTRAS := app,benchmark,bench,open_clip,release,test,umap,vlm
 
 .DEFAULT_GOAL := help
 .PHONY: help venv demo test soak lint format figures screenshots clean

@@ -268,13 +268,18 @@ def _run_markdown(record: ProtectionRun) -> str:
         [
             f"| Run {record.run} | |",
             "|:--|--:|",
-            f"| Strategy | {protection.strategy} |",
+            f"| Strategy | {_strategy(record)} |",
             f"| Steps | {protection.steps} |",
             f"| Surrogates | {', '.join(encoder_slugs(protection.encoders).values())} |",
             f"| Changed | {mask} |",
             f"| Configuration | `{record.fingerprints.get('protection', DASH)}` |",
         ]
     )
+
+
+def _strategy(record: ProtectionRun) -> str:
+    asked, settled = record.protection.strategy, record.strategy
+    return asked if settled in ("", asked) else f"{asked}, here {settled}"
 
 
 def _shown(value: float | None, form: str, unit: str = "") -> str:

@@ -13,7 +13,7 @@ from ..config import ProtectionConfig
 from ..errors import ConfigError, RunError
 from .album import AlbumPhoto, AttackAlbum
 
-__all__ = ["RunFiles", "folder_attack_album", "run_files", "settled_in"]
+__all__ = ["RunFiles", "folder_attack_album", "run_files"]
 
 _ROLES = ("share", "query")
 OTHERS = "others"
@@ -81,6 +81,7 @@ def run_files(album: AttackAlbum, directory: Path) -> RunFiles:
     from ..runs import Manifest
     from ..runs.manifest import JOURNAL
     from ..runs.names import checked_path
+    from ..runs.settled import settled_in
 
     manifest = Manifest.load(directory)
     originals: dict[str, str] = {}
@@ -123,23 +124,6 @@ def run_files(album: AttackAlbum, directory: Path) -> RunFiles:
         },
     }
     return RunFiles(files, settled_in(directory, manifest.protection), facts)
-
-
-def settled_in(directory: Path, protection: ProtectionConfig) -> ProtectionConfig:
-    """Returns how a run moved its photos, by the strategy that the names it was told came to.
-
-    Args:
-        directory: the run's folder, which holds these names
-        protection: the run's configuration
-
-    Raises:
-        RunError: if the folder holds no run
-    """
-    from ..protection import settled
-    from ..runs.manifest import ItemList
-
-    groups = [group for _, group in ItemList.load(directory).selected]
-    return settled(protection, groups)
 
 
 def _worst(name: str, values: list[float]) -> float:

@@ -252,7 +252,7 @@ def _protection(record: ProtectionRun | None) -> ProtectionConfig | None:
     """Returns how a run moved its photos, told by its folder: fields may have changed since."""
     if record is None:
         return None
-    from ..attack.folders import settled_in
+    from ..runs.settled import settled_in
 
     return settled_in(Path(record.directory), record.protection)
 

@@ -64,7 +64,7 @@ def register_umap(view: Any, names: RunNames, encoder: str) -> tuple[str, str] |
     if len(rows) < 4:  # UMAP's spectral start needs more points than dimensions
         return None
     before = np.stack([clean[row] for row in rows]).astype(np.float32)
-    model = UMAP(n_components=2, n_neighbors=min(15, len(rows) - 1), random_state=_SEED)
+    model = UMAP(n_components=2, n_neighbors=min(15, len(rows) - 1), random_state=_SEED, n_jobs=1)
     points = np.asarray(model.fit_transform(before), dtype=np.float64)
     released = points.copy()
     moved = [at for at, row in enumerate(rows) if protected[row] is not None]

@@ -15,6 +15,7 @@ from ..runs import PhotoItem, Progress, RunResult, protect_photos
 from ..runs.beforehand import check_settings, chosen_groups
 from ..runs.folder import has_begun
 from ..runs.manifest import MANIFEST
+from ..runs.settled import settled_in
 from .analysis import store_separation
 from .embeddings import compute_embeddings
 from .figures import store_figures
@@ -200,6 +201,7 @@ def protect_dataset(
         counts=_counts(result),
         encoders=result.manifest.encoders,
         targets_sha256=result.manifest.targets_sha256,
+        strategy=settled_in(directory, chosen.protection).strategy,
         versions={**result.manifest.versions, "fiftyone": version("fiftyone")},
         device=result.manifest.device,
         brain_keys=_joined(record.brain_keys, keys),

@@ -48,6 +48,7 @@ class ProtectionRun:
         versions: of the software
         device: type of device that the run was made on
         targets_sha256: of the targets that the photos were moved toward
+        strategy: that moved the named photos, or all where nobody is named: what ``auto`` came to
         started: ISO date and time, UTC
         seconds: that the last call took
         error: why it stopped, or None
@@ -73,6 +74,7 @@ class ProtectionRun:
     versions: dict[str, str] = field(default_factory=dict)
     device: str = ""
     targets_sha256: str | None = None
+    strategy: str = ""
     started: str = ""
     seconds: float = 0.0
     error: str | None = None

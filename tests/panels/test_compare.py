@@ -70,6 +70,7 @@ def test_the_figures_are_those_of_the_fields(panel, photo, world):
     assert "rule of thumb" in shown
     run = panel.find("run_facts")["default"]
     assert record.fingerprints["protection"] in run
+    assert "| Strategy | auto, here erase |" in run
     assert "the whole photo" in run
     before, after = (
         np.asarray(photo[f"dp2vl_{RUN}_emb_{kind}_heldout"], dtype=float)

@@ -102,6 +102,7 @@ def test_the_record_holds_all_that_is_needed_to_make_the_run_again(dataset, quic
     assert len(record.encoders[0]["weights_sha256"]) == 64
     assert {"torch", "fiftyone", "fiftyone_dp2vl"} <= set(record.versions)
     assert record.targets_sha256
+    assert (record.protection.strategy, record.strategy) == ("auto", "erase")  # nobody is named
     assert record.seconds > 0
     assert record.directory == str(tmp_path / "out")
 

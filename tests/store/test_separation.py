@@ -6,12 +6,11 @@ import numpy as np
 import pytest
 
 from fiftyone_dp2vl import measure
-from fiftyone_dp2vl.errors import RunError
-from fiftyone_dp2vl.store import delete_run, protect_dataset
+from fiftyone_dp2vl.errors import DP2VLError, RunError
+from fiftyone_dp2vl.store import delete_run, projection, protect_dataset
 from fiftyone_dp2vl.store.analysis import analyse_run
 from fiftyone_dp2vl.store.held_out import probe_people
 from fiftyone_dp2vl.store.panels.points import colour_fields, load_points, plot_methods
-from fiftyone_dp2vl.store.projection import has_umap
 from fiftyone_dp2vl.store.separation import FIGURES, load_separation, measure_separation
 
 
@@ -139,18 +138,24 @@ def test_a_run_that_is_not_complete_is_not_measured(dataset, record):
         analyse_run(dataset, "first")
 
 
-def test_umap_is_fitted_on_clean_photos_and_applied_to_protected_ones(dataset, record):
-    if not has_umap():
-        from fiftyone_dp2vl.errors import DP2VLError
+def test_umap_that_is_not_installed_is_named(dataset, record, monkeypatch):
+    monkeypatch.setattr(projection, "find_spec", lambda name: None)
+    with pytest.raises(DP2VLError, match=r"UMAP is not installed: pip install"):
+        analyse_run(dataset, "first", umap=True)
 
-        with pytest.raises(DP2VLError, match="not installed"):
-            analyse_run(dataset, "first", umap=True)
-        return
+
+def test_umap_is_fitted_on_clean_photos_and_applied_to_protected_ones(dataset, record):
+    pytest.importorskip("umap", reason="the extra umap is not installed")
     analyse_run(dataset, "first", umap=True)
     (encoder,) = record.protection.encoders
     assert plot_methods(dataset, record, encoder) == ["pca", "umap"]
     points = load_points(dataset, record, encoder, "umap")
     assert points.clean.shape == points.released.shape == (12, 2)
+    assert (points.clean != points.released).any(axis=1).all()
+    analyse_run(dataset, "first", umap=True)
+    again = load_points(dataset, record, encoder, "umap")
+    assert np.array_equal(again.clean, points.clean)
+    assert np.array_equal(again.released, points.released)
 
 
 def test_points_are_those_of_the_stored_plots(dataset, record):
