@@ -52,7 +52,8 @@ _NOTES = {
     "trained on each kind of photo. Whiskers are 95 % intervals; the tick is what guessing gives.",
     "ratio": "Orange: share of photos; violet: share of people. Solid with its 95 % interval: "
     "names the person; dotted: knows the affiliation. The grey line is guessing.",
-    "heat": "Green is as good as guessing, red is as if nothing had been protected.",
+    "heat": "Of the attacker who gets most. Green is as good as guessing, red is as if nothing had "
+    "been protected.",
     "ladder": "Red ones get through in spite of the protection. Circle: names the person; diamond: "
     "knows the affiliation. Dotted lines: names the person "
     "after training on clean (blue) and on protected photos (orange).",

@@ -16,6 +16,11 @@ from .config import FineTuneConfig
 __all__ = ["Adaptation", "Parts", "linear_layers"]
 
 
+_TOWER_SHARE = {"lora": 0.1, "full": 0.01}
+"""Of the adapters' rate, for a vision encoder's: at the full rate it forgets how to see, and the
+model learns less than with a frozen one."""
+
+
 @dataclass(frozen=True)
 class Parts:
     """Where the parts of a vision-language model lie, as dotted names of modules.
@@ -82,13 +87,17 @@ class Adaptation:
         return ((n, w) for n, w in self.model.named_parameters() if w.requires_grad)
 
     def groups(self) -> list[dict[str, Any]]:
-        """Returns AdamW's parameter groups: the projector has its own rate, vectors no decay."""
+        """Returns AdamW's parameter groups: each part has its own rate, vectors no decay."""
         config = self.config
-        slow = config.projector_learning_rate or config.learning_rate
+        slower = {
+            self.parts.projector: config.projector_learning_rate or config.learning_rate,
+            self.parts.tower: config.tower_learning_rate
+            or config.learning_rate * _TOWER_SHARE.get(config.tower, 1.0),
+        }
         made: dict[tuple[float, float], list[nn.Parameter]] = {}
         for name, weight in self.trained():
-            in_projector = bool(self.parts.projector) and name.startswith(self.parts.projector)
-            rate = slow if in_projector else config.learning_rate
+            own = [rate for part, rate in slower.items() if part and _within(name, part)]
+            rate = own[0] if own else config.learning_rate
             decay = config.weight_decay if weight.ndim > 1 else 0.0
             made.setdefault((rate, decay), []).append(weight)
         return [
@@ -141,6 +150,10 @@ class Adaptation:
             raise DP2VLError(
                 f"{folder} does not fit this model: name a folder that the same attacker saved"
             ) from error
+
+
+def _within(name: str, part: str) -> bool:
+    return name.startswith(f"{part}.")
 
 
 def _wrap(model: nn.Module, names: list[str], config: FineTuneConfig) -> Any:

@@ -33,10 +33,21 @@ _PROTECTED = frozenset({"protected"})
 _TOOL = frozenset({"protected", "tool"})
 _OTHERS = frozenset({"protected", "tool", "others"})
 
+LONGER = 3
+"""Times the recipe's epochs: where the clean photos are learned by heart long before its end,
+protected ones are not."""
 
-def _recipe(**changes: Any) -> Callable[[Workbench], Material]:
+
+def _recipe(longer: int = 1, **changes: Any) -> Callable[[Workbench], Material]:
     def make(bench: Workbench) -> Material:
-        return Material(bench.protected_photos, changes=changes)
+        return Material(bench.protected_photos, changes=changes, longer=longer)
+
+    return make
+
+
+def _clean(**changes: Any) -> Callable[[Workbench], Material]:
+    def make(bench: Workbench) -> Material:
+        return Material(bench.shared, changes=changes)
 
     return make
 
@@ -186,6 +197,33 @@ ADAPTIVE: tuple[ArmOption, ...] = (
         _clean_synthetic,
     ),
     ArmOption(
+        "clean-tower-lora",
+        Arm(
+            name="clean, vision tower, LoRA",
+            group="control",
+            needs="The clean photos, and adapters in the vision encoder too.",
+        ),
+        _clean(tower="lora"),
+        proxies=False,
+    ),
+    ArmOption(
+        "clean-tower-full",
+        Arm(
+            name="clean, vision tower, unfrozen",
+            group="control",
+            needs="The clean photos, and the whole vision encoder trained.",
+        ),
+        _clean(tower="full"),
+        proxies=False,
+    ),
+    ArmOption(
+        "longer",
+        _arm("longer training", f"{LONGER} times the recipe's epochs."),
+        _recipe(longer=LONGER),
+        _PROTECTED,
+        proxies=False,
+    ),
+    ArmOption(
         "synthetic",
         _arm(
             "synthetic set",
@@ -281,7 +319,7 @@ ADAPTIVE: tuple[ArmOption, ...] = (
             "same person.",
         ),
         _queries(groups=True),
-        _TOOL,
+        _TOOL | {"queries of two people"},
     ),
     ArmOption(
         "a10",

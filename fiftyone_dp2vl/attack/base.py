@@ -161,6 +161,10 @@ class Attacker(ABC):
     ) -> list[npt.NDArray[np.float64]]:
         """Returns for each question its choices' mean log-likelihood per token, in nats, (K,)."""
 
+    def writes(self, text: str) -> bool:
+        """Whether the model has tokens for all of a text; those of large models have."""
+        return True
+
     @abstractmethod
     def reset(self) -> None:
         """Goes back to the weights that were loaded."""

@@ -31,10 +31,11 @@ from .asking import (
     stranger_questions,
     training_questions,
 )
-from .base import Attacker, Epoch, Question
+from .base import Attacker, Conversation, Epoch, Question
 from .config import FineTuneConfig
 from .pairs import training_conversations
 from .settings import AttackConfig
+from .spelling import Spelling
 from .workbench import Material
 
 __all__ = ["measure_model", "measured_epochs", "recipe_of"]
@@ -43,7 +44,7 @@ __all__ = ["measure_model", "measured_epochs", "recipe_of"]
 def recipe_of(attacker: Attacker, material: Material, config: AttackConfig) -> FineTuneConfig:
     """Returns the recipe: the family's own, the user's changes, then the arm's."""
     data = {**attacker.defaults.to_dict(), **config.finetune, **material.changes}
-    return FineTuneConfig.from_dict(data)
+    return FineTuneConfig.from_dict({**data, "epochs": data["epochs"] * material.longer})
 
 
 def measured_epochs(epochs: int, wanted: int) -> set[int]:
@@ -59,10 +60,11 @@ def measured_epochs(epochs: int, wanted: int) -> set[int]:
 
 
 def _scored(
-    attacker: Attacker, found: Sequence[Question], pictures: Pictured
+    attacker: Attacker, found: Sequence[Question], pictures: Pictured, spelling: Spelling
 ) -> dict[str, list[Any]]:
     chosen, least, confidence = [], [], []
-    for question, scores in zip(found, attacker.score_choices(found, pictures), strict=True):
+    scored = attacker.score_choices(spelling.questions(found), pictures)
+    for question, scores in zip(found, scored, strict=True):
         likely = np.exp(scores - scores.max())
         best = int(np.argmax(scores))
         chosen.append(question.choices[best])
@@ -102,33 +104,40 @@ def measure_model(
     paths.update({photo.key: photo.path for photo in material.photos})
     pictures = Pictured(box, paths)
     found = query_questions(album, setting, config)
+    spelling = Spelling(attacker.writes, *_told(album, material))
     epochs: list[dict[str, Any]] = []
 
     def measure(number: int, loss: float | None) -> None:
         check()
-        epochs.append({"number": number, "loss": loss, **_scored(attacker, found, pictures)})
+        scored = _scored(attacker, found, pictures, spelling)
+        epochs.append({"number": number, "loss": loss, **scored})
 
+    trained: dict[str, Any] = {"photos": 0, "conversations": 0, "recipe": None}
     if material.photos:
-        trained = _train(
-            attacker, album, material, setting, config, seed, pictures, measure, report, check
-        )
+        lessons = spelling.conversations(_lessons(album, material, setting, config))
+        recipe = recipe_of(attacker, material, config)
+        _train(attacker, lessons, recipe, config, seed, pictures, measure, report, check)
+        trained = {
+            "photos": len(material.photos),
+            "conversations": len(lessons),
+            "recipe": recipe.to_dict(),
+        }
     else:
         attacker.reset()
-        trained = {"photos": 0, "conversations": 0, "recipe": None}
         measure(0, None)
     report(0.85, "asks in its own words" if config.free_words else "asks of training photos")
     mine = training_questions(album, material.photos, setting, config)
-    training = _scored(attacker, mine, pictures)["chosen"] if mine else []
+    training = _scored(attacker, mine, pictures, spelling)["chosen"] if mine else []
     words = others = None
     if config.free_words:
         check()
-        words = attacker.answer(found, pictures)
+        words = spelling.read(attacker.answer(spelling.questions(found), pictures))
         check()
         if strangers:
             names = stranger_questions(album, config)
             others = {
                 "people": [question.person for question in names],
-                "words": attacker.answer(names, pictures),
+                "words": spelling.read(attacker.answer(spelling.questions(names), pictures)),
                 "scores": None,
             }
     return {
@@ -144,24 +153,36 @@ def measure_model(
     }
 
 
+def _told(album: AttackAlbum, material: Material) -> tuple[list[str], list[str]]:
+    """Returns all names and all facts that are taught or asked for."""
+    people = [photo.person for photo in (*album.photos, *material.photos)]
+    phrases = [phrase for several in album.choices.values() for phrase in several]
+    phrases += [phrase for facts in album.facts.values() for phrase in facts.values()]
+    phrases += [photo.affiliation for photo in material.photos if photo.affiliation]
+    return people, phrases
+
+
+def _lessons(
+    album: AttackAlbum, material: Material, setting: str, config: AttackConfig
+) -> list[Conversation]:
+    # of people who are only in an attacker's own training photos nothing but the name is told
+    facts = {**{photo.person: {} for photo in material.photos}, **album.facts}
+    mine = replace(album, photos=material.photos, facts=facts)
+    return training_conversations(mine, setting=setting, seed=config.question_seed)
+
+
 def _train(
     attacker: Attacker,
-    album: AttackAlbum,
-    material: Material,
-    setting: str,
+    lessons: Sequence[Conversation],
+    recipe: FineTuneConfig,
     config: AttackConfig,
     seed: int,
     pictures: Pictured,
     measure: Callable[[int, float | None], None],
     report: Callable[[float, str], None],
     check: Callable[[], None],
-) -> dict[str, Any]:
-    """Fine-tunes, measuring epochs as it goes; returns what was trained on."""
-    recipe = recipe_of(attacker, material, config)
-    # of people who are only in an attacker's own training photos nothing but the name is told
-    facts = {**{photo.person: {} for photo in material.photos}, **album.facts}
-    mine = replace(album, photos=material.photos, facts=facts)
-    lessons = training_conversations(mine, setting=setting, seed=config.question_seed)
+) -> None:
+    """Fine-tunes, measuring epochs as it goes."""
     wanted = measured_epochs(recipe.epochs, config.epochs_measured)
 
     def on_step(share: float) -> None:
@@ -173,8 +194,3 @@ def _train(
             measure(epoch.number, round(epoch.loss, 6))
 
     attacker.fine_tune(lessons, pictures, recipe, seed=seed, on_step=on_step, on_epoch=on_epoch)
-    return {
-        "photos": len(material.photos),
-        "conversations": len(lessons),
-        "recipe": recipe.to_dict(),
-    }

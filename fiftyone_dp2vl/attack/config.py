@@ -21,6 +21,8 @@ class FineTuneConfig(Config):
             ``batch_size``; 0 takes all of a step at once
         learning_rate: of the language model's adapters, peak
         projector_learning_rate: of the projector where it is trained; 0 takes ``learning_rate``
+        tower_learning_rate: of the vision encoder where it is trained; 0 takes a tenth of
+            ``learning_rate`` for adapters and a hundredth for whole weights
         weight_decay: of AdamW
         warmup: share of the steps in which the rate rises, in [0, 1); it falls by a cosine after
         lora_rank: 0 trains the language model's own weights
@@ -42,6 +44,7 @@ class FineTuneConfig(Config):
     micro_batch_size: int = 0
     learning_rate: float = 2e-4
     projector_learning_rate: float = 0.0
+    tower_learning_rate: float = 0.0
     weight_decay: float = 0.0
     warmup: float = 0.03
     lora_rank: int = 16
@@ -60,7 +63,8 @@ class FineTuneConfig(Config):
         require(self.batch_size >= 1, f"batch_size is {self.batch_size}: give at least 1")
         require(self.micro_batch_size >= 0, "micro_batch_size is negative: give 0 or more")
         require(self.learning_rate > 0, "learning_rate is not positive: give for example 2e-4")
-        require(self.projector_learning_rate >= 0, "projector_learning_rate is negative")
+        for name in ("projector_learning_rate", "tower_learning_rate"):
+            require(getattr(self, name) >= 0, f"{name} is negative: give 0 or more")
         require(self.weight_decay >= 0, "weight_decay is negative: give 0 or more")
         require(0 <= self.warmup < 1, f"warmup is {self.warmup}: give a share in [0, 1)")
         require(self.lora_rank >= 0, f"lora_rank is {self.lora_rank}: give 0 or more")

@@ -165,6 +165,8 @@ def _measure_all(evaluation: Evaluation, progress: Told | None) -> Results:
             clock.end(measured=True)
         else:
             clock.end(measured=False)
+        # of the evaluation, not of the cell: another one may have the same album elsewhere
+        raw = {**raw, "album": cell.repetition % len(evaluation.albums)}
         results.setdefault((cell.attacker, cell.option.arm.name, cell.setting), []).append(raw)
     clock.finish()
     return results

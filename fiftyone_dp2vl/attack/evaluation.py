@@ -267,6 +267,12 @@ def _check_album(album: AttackAlbum, protected: Mapping[str, Path] | None) -> No
         raise ConfigError(
             f"{strangers[0]!r} is queried and was never shared: give such photos the role 'other'"
         )
+    both = sorted({photo.person for photo in album.of("other")} & set(album.people))
+    if both:
+        raise ConfigError(
+            f"{both[0]!r} is shared and has photos of the role 'other': take those out, they are "
+            "for people of whom nothing is shared"
+        )
     unknown = sorted(set(protected or {}) - {photo.key for photo in album.of("share")})
     if unknown:
         raise ConfigError(f"the protected photo {unknown[0]!r} is no shared photo of the album")

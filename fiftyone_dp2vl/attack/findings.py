@@ -8,15 +8,13 @@ from dataclasses import replace
 
 from ..measure.cards import Row
 from ..measure.report import Answer, Arm
+from ..measure.report_views import is_win
 from .arms import list_arms
 from .evaluation import Evaluation
 from .options import ArmOption
 from .scores import Raw
 
 __all__ = ["answers_of", "judged", "not_tested", "notes", "tested"]
-
-FAR = 0.10
-"""How far above chance an accuracy must be to count as a win, with its interval above chance."""
 
 _READ = ("none", "clean", "random signs", "protected")
 
@@ -28,8 +26,7 @@ def judged(arm: Arm, rows: Sequence[Row]) -> Arm:
     """Returns an arm with the verdict whether the attacker wins by it.
 
     He wins where the accuracy of any attacker, in either setting, on identity or affiliation, by
-    forced choice at the end or at the peak, is more than 10 points above chance and its interval
-    lies above chance.
+    forced choice at the end or at the peak, is a win.
 
     Args:
         arm: of any group; of controls nothing is said
@@ -46,9 +43,7 @@ def judged(arm: Arm, rows: Sequence[Row]) -> Arm:
             and at.get("scenario") == "all"
             and at.get("scoring") == "forced choice"
         ):
-            chance = _chance(rows, at)
-            above = row.interval is None or row.interval.low > chance
-            wins |= row.value > chance + FAR and above
+            wins |= is_win(row, _chance(rows, at))
     return replace(arm, wins=wins)
 
 
@@ -206,8 +201,8 @@ def not_tested(evaluation: Evaluation) -> list[str]:
 def _peak_words(measured: int) -> str:
     if measured == 0:
         return (
-            "The peak is the best epoch, chosen with the answer key: no stopping after an epoch "
-            "can do better."
+            "The peak is the best of the recipe's epochs, chosen with the answer key: no stopping "
+            "after one of them can do better; training longer is an arm of its own."
         )
     return (
         f"The peak is the best of {measured} epochs, chosen with the answer key: stopping after "

@@ -17,7 +17,6 @@ __all__ = ["RunFiles", "folder_attack_album", "run_files"]
 
 _ROLES = ("share", "query")
 OTHERS = "others"
-_PHOTOS = {".png", ".jpg", ".jpeg", ".webp"}
 
 
 def folder_attack_album(folder: Path) -> AttackAlbum:
@@ -31,11 +30,16 @@ def folder_attack_album(folder: Path) -> AttackAlbum:
 
     Raises:
         ConfigError: if the folder holds no such photos
+        PhotoError: if one cannot be read
     """
+    from ..media import probe_photo
+    from ..runs.names import PHOTO_SUFFIXES
+
     photos = []
     for path in sorted(folder.glob("*/*/*")):
-        if path.suffix.lower() not in _PHOTOS:
+        if path.suffix.lower() not in PHOTO_SUFFIXES:
             continue
+        probe_photo(path)  # one that is passed over would make the attacker weaker than he is
         key = path.relative_to(folder).as_posix()
         person, kind = path.parents[1].name, path.parent.name
         if person == OTHERS:

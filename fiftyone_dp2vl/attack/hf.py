@@ -114,6 +114,11 @@ class TransformersAttacker(Attacker):
         ids: list[int] = self.tokenizer(answer, add_special_tokens=False)["input_ids"]
         return [*ids, self.tokenizer.eos_token_id]
 
+    def writes(self, text: str) -> bool:
+        """Whether no part of a text becomes the unknown token."""
+        # without the token that ends the answer, which some tokenizers use for the unknown as well
+        return self.tokenizer.unk_token_id not in self.answer_ids(text)[:-1]
+
     def look(self, picture: Image) -> Seen:
         """Returns a photo's tensors as the processor makes them."""
         made = self._process(picture, self.prompt(""))

@@ -10,15 +10,16 @@ __all__ = ["matched", "named_choices", "normalized_words"]
 _ARTICLES = frozenset({"a", "an", "the"})
 
 
-def normalized_words(text: str) -> tuple[str, ...]:
-    """Returns a text's words without case, punctuation, articles and compatibility forms.
+def normalized_words(text: str, *, articles: bool = False) -> tuple[str, ...]:
+    """Returns a text's words without case, punctuation and compatibility forms.
 
     Args:
         text: any; letters, digits and combining marks of every script make up words
+        articles: whether they are kept
     """
     folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
     spaced = "".join(c if unicodedata.category(c)[0] in "LNM" else " " for c in folded)
-    return tuple(word for word in spaced.split() if word not in _ARTICLES)
+    return tuple(word for word in spaced.split() if articles or word not in _ARTICLES)
 
 
 def named_choices(words: str, choices: Sequence[str]) -> list[str]:
@@ -34,10 +35,12 @@ def named_choices(words: str, choices: Sequence[str]) -> list[str]:
     Returns:
         the named ones in the order of ``choices``
     """
-    said = normalized_words(words)
+    # somebody may be called An
+    articles = any(not normalized_words(choice) for choice in choices)
+    said = normalized_words(words, articles=articles)
     places: list[tuple[int, int, str]] = []
     for choice in choices:
-        wanted = normalized_words(choice)
+        wanted = normalized_words(choice, articles=articles)
         places += [
             (start, start + len(wanted), choice)
             for start in range(len(said) - len(wanted) + 1)

@@ -18,6 +18,7 @@ REQUIREMENTS = {
     "tool": "it is not known how the photos were protected, so our tool cannot be run",
     "faces": "no face box is known; register a face detector",
     "others": "the album has too few photos of other people (role 'other')",
+    "queries of two people": "all query photos show one person, so that there is no group to tell",
     "jpeg in the loop": "the protection had no JPEG in the loop to leave out",
 }
 """What an arm may rely on -> why it is left out where that is missing."""

@@ -15,22 +15,27 @@ from .matching import matched, named_choices
 __all__ = ["Raw", "chance_rows", "luck_row", "peak_epoch", "rows_of", "share_row"]
 
 Raw = Mapping[str, Any]
-"""What a cell holds: see :mod:`fiftyone_dp2vl.attack.cells`."""
+"""What a cell holds, see :mod:`fiftyone_dp2vl.attack.cells`, and ``album``: the number of the album
+whose people it is about."""
 
 Observation = tuple[str, str, float]
 """Person, photo, value in [0, 1]."""
+
+Observed = tuple[int, Sequence[Observation]]
+"""A repetition's album, and what was observed on it."""
 
 TRUE_NAMING = 0.9
 """Share of the known people's query photos that a proxy's threshold lets be named."""
 
 
 def share_row(
-    figure: str, repetitions: Sequence[Sequence[Observation]], conditions: Mapping[str, str]
+    figure: str, repetitions: Sequence[Observed], conditions: Mapping[str, str]
 ) -> Row | None:
     """Returns a share with its interval, or None where nothing was observed.
 
     The mean is taken over a photo's questions first, then over a person's photos, over people
-    and over repetitions. People of two repetitions are different people, whatever their names.
+    and over repetitions. People of two albums are different people, whatever their names; those of
+    one album are the same in all of its repetitions.
 
     Args:
         figure: its name
@@ -41,7 +46,7 @@ def share_row(
     people: list[str] = []
     seeds: list[int] = []
     means = []
-    for seed, observations in enumerate(repetitions):
+    for seed, (album, observations) in enumerate(repetitions):
         photos: dict[tuple[str, str], list[float]] = {}
         for person, photo, value in observations:
             photos.setdefault((person, photo), []).append(value)
@@ -49,7 +54,7 @@ def share_row(
         for (person, _), several in photos.items():
             mean = float(np.mean(several))
             values.append(mean)
-            people.append(f"{seed}/{person}")
+            people.append(f"{album}/{person}")
             seeds.append(seed)
             own.setdefault(person, []).append(mean)
         if own:
@@ -135,39 +140,46 @@ def rows_of(raws: Sequence[Raw], conditions: Mapping[str, str]) -> list[Row]:
             share_row(
                 "inverted_accuracy",
                 [
-                    _observations(
-                        raw["questions"], _chosen(raw["questions"], raw["epochs"][-1]["least"]), ask
-                    )
+                    (raw["album"], _chosen_least(raw, ask))
                     for raw in raws
                     if raw["epochs"][-1]["least"]
                 ],
                 forced,
             )
         )
-        training = [
-            _observations(
-                raw["training"]["questions"],
-                _chosen(raw["training"]["questions"], raw["training"]["chosen"]),
-                ask,
-            )
-            for raw in raws
-        ]
+        training = [(raw["album"], _learned(raw["training"], ask)) for raw in raws]
         rows.append(share_row("training_accuracy", training, forced))
     rows += _naming_rows(raws, conditions)
     for fact in dict.fromkeys(name for raw in raws for name in raw["facts"]):
         observed = [
-            [(p, str(i), v) for i, (v, p) in enumerate(zip(*raw["facts"][fact], strict=True))]
+            (
+                raw["album"],
+                [(p, str(i), v) for i, (v, p) in enumerate(zip(*raw["facts"][fact], strict=True))],
+            )
             for raw in raws
         ]
         rows.append(share_row(fact, observed, conditions))
     return [row for row in rows if row is not None]
 
 
+def _chosen_least(raw: Raw, ask: str) -> list[Observation]:
+    asked = raw["questions"]
+    return _observations(asked, _chosen(asked, raw["epochs"][-1]["least"]), ask)
+
+
+def _learned(training: Raw, ask: str) -> list[Observation]:
+    asked = training["questions"]
+    return _observations(asked, _chosen(asked, training["chosen"]), ask)
+
+
 def _accuracies(
     raws: Sequence[Raw], ask: str, scenario: str, where: Mapping[str, str]
 ) -> list[Row | None]:
-    def observed(answers: Sequence[tuple[Raw, Sequence[bool]]]) -> list[list[Observation]]:
-        return [_observations(raw["questions"], right, ask, scenario) for raw, right in answers]
+    def observed(answers: Sequence[tuple[Raw, Sequence[bool]]]) -> list[Observed]:
+        return [
+            (raw["album"], _observations(raw["questions"], right, ask, scenario))
+            for raw, right in answers
+        ]
 
     forced = {**where, "scoring": "forced choice"}
     final = [(raw, _chosen(raw["questions"], raw["epochs"][-1]["chosen"])) for raw in raws]
@@ -205,26 +217,33 @@ def _naming_rows(raws: Sequence[Raw], conditions: Mapping[str, str]) -> list[Row
             truth = [raw["questions"][i]["person"] for i in asked]
             answers = [raw["epochs"][-1]["chosen"][i] for i in asked]
             shares = commonest_wrong_shares(truth, answers)
-            wrong.append([(person, "", share) for person, share in shares.items()])
+            found = [(person, "", share) for person, share in shares.items()]
+            wrong.append((raw["album"], found))
     rows.append(share_row("commonest_wrong", wrong, forced))
     named = [
-        [
-            (person, str(index), float(bool(named_choices(words, raw["people"]))))
-            for index, (person, words) in enumerate(
-                zip(others["people"], others["words"], strict=True)
-            )
-        ]
+        (
+            raw["album"],
+            [
+                (person, str(index), float(bool(named_choices(words, raw["people"]))))
+                for index, (person, words) in enumerate(
+                    zip(others["people"], others["words"], strict=True)
+                )
+            ],
+        )
         for raw in raws
         if (others := raw["others"]) is not None and others["words"] is not None
     ]
     rows.append(share_row("false_naming", named, {**where, "scoring": "free words"}))
     above = [
-        [
-            (person, str(index), float(score >= _threshold(raw["query_scores"])))
-            for index, (person, score) in enumerate(
-                zip(others["people"], others["scores"], strict=True)
-            )
-        ]
+        (
+            raw["album"],
+            [
+                (person, str(index), float(score >= _threshold(raw["query_scores"])))
+                for index, (person, score) in enumerate(
+                    zip(others["people"], others["scores"], strict=True)
+                )
+            ],
+        )
         for raw in raws
         if (others := raw["others"]) is not None and others["scores"] is not None
     ]

@@ -44,6 +44,7 @@ class Material:
         photos: the training photos, none for no training
         queries: query photo's key -> the file that is asked about in place of the clean one
         changes: of the fine-tuning recipe
+        longer: how many times the recipe's epochs are trained
         pairs: from which a proxy learns a map of features from protected to clean
         facts: figures measured on the way: name -> (value per photo, person per photo)
     """
@@ -51,6 +52,7 @@ class Material:
     photos: tuple[AlbumPhoto, ...]
     queries: Mapping[str, Path] = field(default_factory=dict)
     changes: Mapping[str, Any] = field(default_factory=dict)
+    longer: int = 1
     pairs: tuple[Pair, ...] = ()
     facts: Mapping[str, tuple[list[float], list[str]]] = field(default_factory=dict)
 
@@ -118,6 +120,8 @@ class Workbench:
                 found.add("jpeg in the loop")
         if self.boxes:
             found.add("faces")
+        if len({photo.person for photo in self.album.of("query")}) >= 2:
+            found.add("queries of two people")
         others = self.album.of("other")
         if len(others) >= ENOUGH_OTHERS and len({photo.person for photo in others}) >= 2:
             found.add("others")

@@ -16,8 +16,10 @@ from .told import interrupts
 if TYPE_CHECKING:
     from ..attack import AttackAlbum
     from ..attack.evaluate import AttackProgress
+    from ..measure.cards import Row
     from ..measure.report import AttackReport
 
+_ASKS = ("identity", "affiliation")
 _LOG_EVERY = 30.0
 """Seconds between two lines about one cell, where there is no terminal to rewrite a line in."""
 
@@ -232,38 +234,39 @@ def _album(folder: Path, args: argparse.Namespace) -> AttackAlbum:
 
 def _show(report: AttackReport) -> None:
     """Prints each arm's accuracy with its interval, an attacker after another."""
+    from ..measure.report_views import Lens, Rung, gets_through
+
     for setting in dict.fromkeys(row.conditions["setting"] for row in report.select()):
         for attacker in report.attackers:
             print(f"\n{attacker}, photos tell {setting} facts, forced choice, final")
             print(f"  {'trained on':44} {'identity':>20} {'affiliation':>20}")
-            guess = [
-                report.find("chance", setting=setting, ask=ask, scenario="all")
-                for ask in ("identity", "affiliation")
-            ]
-            cells = [f"{100 * row.value:.0f} %" if row else "" for row in guess]
+            final, peak = (
+                Lens(report, attacker, setting=setting, epoch=epoch) for epoch in ("final", "peak")
+            )
+            guess = [final.chance(ask) for ask in _ASKS]
+            cells = ["" if chance is None else f"{100 * chance:.0f} %" for chance in guess]
             print(f"  {'guessing':44} {cells[0]:>20} {cells[1]:>20}")
             for arm in report.arms:
-                cells = [
-                    _cell(report, attacker, arm.name, setting, ask)
-                    for ask in ("identity", "affiliation")
+                rungs = [
+                    Rung(arm, lens, rows)
+                    for lens in (final, peak)
+                    if (rows := {a: row for a in _ASKS if (row := lens.accuracy(arm.name, a))})
                 ]
-                if any(cells):
-                    mark = " *" if arm.wins else ""
+                if rungs:
+                    mark = " *" if arm.wins and any(map(gets_through, rungs)) else ""
+                    cells = [_cell(rungs[0].rows.get(ask)) for ask in _ASKS]
                     print(f"  {arm.name + mark:44} {cells[0]:>20} {cells[1]:>20}")
-    print("\n* gets far above guessing in spite of the protection")
+    print("\n* gets far above guessing in spite of the protection, at the end or in between")
     print("not tested:")
     for sentence in report.not_tested:
         print(f"  {sentence}")
 
 
-def _cell(report: AttackReport, attacker: str, arm: str, setting: str, ask: str) -> str:
-    where = {"setting": setting, "ask": ask, "scenario": "all", "scoring": "forced choice"}
-    for epoch in ("final", "peak"):
-        rows = report.select(figure="accuracy", attacker=attacker, arm=arm, epoch=epoch, **where)
-        if rows:
-            low, high = rows[0].interval or (rows[0].value, rows[0].value)
-            return f"{100 * rows[0].value:.0f} % [{100 * low:.0f}, {100 * high:.0f}]"
-    return ""
+def _cell(row: Row | None) -> str:
+    if row is None:
+        return ""
+    low, high = row.interval or (row.value, row.value)
+    return f"{100 * row.value:.0f} % [{100 * low:.0f}, {100 * high:.0f}]"
 
 
 class _Line:

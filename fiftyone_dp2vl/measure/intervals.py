@@ -40,6 +40,7 @@ def _resampled(
     table: NDArray[np.float64],
     persons: NDArray[np.int64],
     photos: NDArray[np.int64],
+    albums: NDArray[np.int64],
     draws: int,
     rng: np.random.Generator,
 ) -> NDArray[np.float64]:
@@ -49,15 +50,19 @@ def _resampled(
         table: (S, P, Q) values by seed, person and photo, padded
         persons: (S,) how many people a seed has
         photos: (S, P) how many photos a person has
+        albums: (S,) whose people a seed has; seeds with one number share all of them
         draws: samples
         rng: of the samples
     """
     seeds, widest, longest = table.shape
     run_at = rng.integers(seeds, size=(draws, seeds))
     people = persons[run_at][..., None]
-    who_at = (rng.random((draws, seeds, widest)) * people).astype(np.int64)
+    # people who return in another seed are no new evidence: a sample draws them once for both
+    shared = len(np.unique(albums)) < seeds
+    drawn_at = (np.arange(draws)[:, None], albums[run_at]) if shared else ...
+    who_at = (rng.random((draws, seeds, widest))[drawn_at] * people).astype(np.int64)
     count = photos[run_at[..., None], who_at][..., None]
-    photo_at = (rng.random((draws, seeds, widest, longest)) * count).astype(np.int64)
+    photo_at = (rng.random((draws, seeds, widest, longest))[drawn_at] * count).astype(np.int64)
     drawn = table[run_at[..., None, None], who_at[..., None], photo_at]
     # a seed with fewer people, or a person with fewer photos, uses its first draws only
     person = (drawn * (np.arange(longest) < count)).sum(axis=-1) / count[..., 0]
@@ -82,9 +87,13 @@ def bootstrap_interval(
     interval's narrowness at some twenty people). The mean is taken within people first, so
     that a person with many photos does not weigh more.
 
+    Seeds that have the very same people are crossed with them: people and photos are drawn once
+    for all of these seeds, so that repeating a measurement does not make them more.
+
     Args:
-        values: (N,) a figure a photo, for example 1 where the attacker was right
-        people: N names
+        values: (N,) a figure a photo, for example 1 where the attacker was right; of people who
+            are in several seeds in the same order of photos
+        people: N names; one name is one person, whatever the seed
         seeds: N names of repetitions, or None for one
         level: coverage, in (0, 1)
         draws: bootstrap samples
@@ -109,12 +118,16 @@ def bootstrap_interval(
         for j, own in enumerate(cell):
             table[i, j, : len(own)], photos[i, j] = own, len(own)
     persons = np.asarray([len(cell) for cell in cells])
+    together: dict[tuple[str, ...], int] = {}
+    albums = np.asarray(
+        [together.setdefault(tuple(np.unique(who[run == r])), len(together)) for r in runs]
+    )
 
     rng = np.random.default_rng(seed)
     chunk = max(1, _VALUES_AT_ONCE // table.size)
     means = np.concatenate(
         [
-            _resampled(table, persons, photos, min(chunk, draws - done), rng)
+            _resampled(table, persons, photos, albums, min(chunk, draws - done), rng)
             for done in range(0, draws, chunk)
         ]
     )

@@ -115,7 +115,7 @@ def _robustness(lens: Lens) -> list[str]:
         for after, cells in found.lines.items()
     ]
     title = "## When the attacker processes the photos first"
-    return [title, _table(["processed by", *heads], lines)]
+    return [title, "Of the attacker who gets most.", _table(["processed by", *heads], lines)]
 
 
 def _adaptive(report: AttackReport) -> list[str]:

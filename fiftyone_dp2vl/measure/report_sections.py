@@ -66,7 +66,8 @@ def robustness_section(lens: Lens) -> Markup | None:
     return section(
         "When the attacker processes the photos first",
         "Share of right answers after the protected photos went through this before the attacker "
-        "trained on them. The redder the field, the more of the protection is gone.",
+        "trained on them, for the attacker who gets most. The redder the field, the more of the "
+        "protection is gone.",
         _heat_table(found),
         ramp,
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from .cards import Row
@@ -18,8 +18,10 @@ __all__ = [
     "Rung",
     "compared_attackers",
     "dozen",
+    "gets_through",
     "heat_map",
     "is_proxy",
+    "is_win",
     "ladder",
     "ratio_curve",
 ]
@@ -31,6 +33,15 @@ ARM_FIGURES = (
 """What is shown of every arm, in this order."""
 
 _ANSWERS_SHOWN = 12
+
+FAR = 0.10
+"""How far above chance an accuracy must be to count as a win, with its interval above chance."""
+
+
+def is_win(accuracy: Row, chance: float) -> bool:
+    """Whether an accuracy is far and surely above chance."""
+    surely = accuracy.interval is None or accuracy.interval.low > chance
+    return surely and accuracy.value > chance + FAR
 
 
 def is_proxy(attacker: str) -> bool:
@@ -164,22 +175,40 @@ class HeatMap(NamedTuple):
 
 
 def heat_map(lens: Lens) -> HeatMap | None:
-    """Returns the post-processing figures, or None where there are none."""
-    arms = lens.arms("post-processing")
+    """Returns the post-processing figures, or None where there are none.
+
+    Each is that of the attacker who gets most.
+
+    Args:
+        lens: gives setting, scoring and epoch
+    """
+    lenses = [
+        Lens(lens.report, who, setting=lens.setting, scoring=lens.scoring, epoch=lens.epoch)
+        for who in lens.report.attackers
+    ]
+    measured = {arm.name for each in lenses for arm in each.arms("post-processing", "protection")}
+    known = [arm for arm in lens.report.arms if arm.name in measured]
+    arms = [arm for arm in known if arm.group == "post-processing"]
     if not arms:
         return None
-    bases = [arm for arm in lens.arms("protection") if not arm.after]
-    variants = list(dict.fromkeys(arm.variant for arm in (*bases, *arms)))
-    asks = [ask for ask in ASKS if any(lens.accuracy(arm.name, ask) for arm in arms)]
-    columns = [(variant, ask) for ask in asks for variant in variants]
+    bases = [arm for arm in known if arm.group == "protection" and not arm.after]
     by_place = {(arm.after, arm.variant): arm for arm in (*arms, *reversed(bases))}
+    variants = list(dict.fromkeys(arm.variant for arm in (*bases, *arms)))
     ordered = sorted(arms, key=lambda arm: arm.variant != "")  # other protections were tried less
     afters = dict.fromkeys(["", *(arm.after for arm in ordered)])
+    asks = [ask for ask in ASKS if any(_best(lenses, arm, ask) for arm in arms)]
+    columns = [(variant, ask) for ask in asks for variant in variants]
     lines = {
-        after: [_cell(lens, by_place.get((after, variant)), ask) for variant, ask in columns]
+        after: [_best(lenses, by_place.get((after, variant)), ask) for variant, ask in columns]
         for after in afters
     }
     return HeatMap(columns, {after: line for after, line in lines.items() if any(line)})
+
+
+def _best(lenses: Sequence[Lens], arm: Arm | None, ask: str) -> Cell | None:
+    """Returns the figure of the attacker who gets most by an arm, the first of equals."""
+    cells = [cell for lens in lenses if (cell := _cell(lens, arm, ask)) is not None]
+    return max(cells, key=lambda cell: cell.row.value, default=None)
 
 
 def _cell(lens: Lens, arm: Arm | None, ask: str) -> Cell | None:
@@ -205,13 +234,15 @@ class Rung(NamedTuple):
 
 
 def ladder(report: AttackReport) -> list[Rung]:
-    """Returns the adaptive attackers in the report's order, each with its best-placed figures.
+    """Returns the adaptive attackers in the report's order, each with the figures that count.
 
-    An arm that the report's first attacker did not run, because it *is* another attacker, is
-    shown with that one's figures; early stopping has none but those of the best epoch.
+    Of an arm that gets through these are the figures of whoever got through by it; otherwise the
+    report's first attacker's, if it has some: one may *be* another attacker, and early stopping
+    has none but those of the best epoch.
     """
     lenses = [
-        Lens(report, attacker, epoch=epoch)
+        Lens(report, attacker, setting=setting, epoch=epoch)
+        for setting in Lens(report).settings or ["all"]
         for attacker in report.attackers
         for epoch in ("final", "peak")
     ]
@@ -219,12 +250,19 @@ def ladder(report: AttackReport) -> list[Rung]:
     for arm in report.arms:
         if arm.group != "adaptive":
             continue
-        for lens in lenses:
-            rows = {ask: row for ask in ASKS if (row := lens.accuracy(arm.name, ask))}
-            if rows:
-                rungs.append(Rung(arm, lens, rows))
-                break
+        found = [
+            Rung(arm, lens, rows)
+            for lens in lenses
+            if (rows := {ask: row for ask in ASKS if (row := lens.accuracy(arm.name, ask))})
+        ]
+        if found:
+            rungs.append(next(filter(gets_through, found), found[0]) if arm.wins else found[0])
     return rungs
+
+
+def gets_through(rung: Rung) -> bool:
+    """Whether one of a rung's own figures is a win."""
+    return any(is_win(row, rung.lens.chance(ask) or 0.0) for ask, row in rung.rows.items())
 
 
 def dozen(report: AttackReport, arms: tuple[str, str] = ("clean", "protected")) -> list[Answer]:

@@ -7,10 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import ConfigError
+from ..runs.names import PHOTO_SUFFIXES
 
 __all__ = ["Album", "Shot", "benchmark_album", "folder_album"]
-
-_PHOTOS = {".png", ".jpg", ".jpeg", ".webp"}
 
 
 @dataclass(frozen=True)
@@ -107,7 +106,7 @@ def folder_album(folder: Path) -> Album:
     shots = [
         Shot(path.relative_to(folder).as_posix(), path, path.parents[1].name, path.parent.name)
         for path in sorted(folder.glob("*/*/*"))
-        if path.parent.name in ("share", "query") and path.suffix.lower() in _PHOTOS
+        if path.parent.name in ("share", "query") and path.suffix.lower() in PHOTO_SUFFIXES
     ]
     if not {"share", "query"} <= {shot.role for shot in shots}:
         raise ConfigError(f"{folder} holds no photos as PERSON/share/* and PERSON/query/*")

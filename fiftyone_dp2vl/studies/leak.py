@@ -87,13 +87,14 @@ def measure_shift(
     """
     clean = [shot.path for shot in album.share]
     people = [shot.person for shot in album.share]
+    pairs = len(set(people)) < len(people)
     result: dict[str, Any] = {"album": album.digest, "people": people}
     tokens = paired_token_cosines(clean, shared, workshop.encoder(encoder))
     result["paired_tokens"] = _short(tokens)
     first, second = workshop.features(clean, encoder), workshop.features(shared, encoder)
     for space in SPACES:
         before, after = first.space(space), second.space(space)
-        natural = natural_cosine(before, people)
+        natural = natural_cosine(before, people) if pairs else None
         apart = linear_separability(before, after)
         mmd = mmd_test(before, after, paired=True)
         groups = ["clean"] * len(before) + ["protected"] * len(after)
@@ -103,7 +104,7 @@ def measure_shift(
                 directional_cosines(before, after, leave_one_out=True)
             ),
             "paired": _short(paired_cosine(before, after)),
-            "natural": [natural.low, natural.median, natural.high],
+            "natural": None if natural is None else [natural.low, natural.median, natural.high],
             "centroid_relative": centroid_shift(before, after).relative,
             "separability": [apart.accuracy, apart.p_value],
             "mmd2": [mmd.squared, mmd.p_value],

@@ -220,9 +220,7 @@ def shift_rows(results: Sequence[Raw], conditions: Mapping[str, str]) -> list[Ro
         ):
             rows.append(spread(figure, [v for part in parts for v in part[key]], where))
         for figure, values in (
-            ("natural_cosine_low", [part["natural"][0] for part in parts]),
-            ("natural_cosine_median", [part["natural"][1] for part in parts]),
-            ("natural_cosine_high", [part["natural"][2] for part in parts]),
+            *_natural([part["natural"] for part in parts]),
             ("centroid_shift_over_spread", [part["centroid_relative"] for part in parts]),
             ("separability", [part["separability"][0] for part in parts]),
             ("separability_p", [part["separability"][1] for part in parts]),
@@ -235,6 +233,15 @@ def shift_rows(results: Sequence[Raw], conditions: Mapping[str, str]) -> list[Ro
             value = max(values) if figure.endswith("_p") else float(np.mean(values))
             rows.append(Row(figure=figure, value=value, unit=unit, n=len(people), conditions=where))
     return rows
+
+
+def _natural(ranges: Sequence[Sequence[float] | None]) -> list[tuple[str, list[float]]]:
+    """Returns the natural range of two clean photos of one person, where somebody has two."""
+    known = [natural for natural in ranges if natural is not None]
+    if not known:
+        return []
+    names = ("natural_cosine_low", "natural_cosine_median", "natural_cosine_high")
+    return [(name, [natural[at] for natural in known]) for at, name in enumerate(names)]
 
 
 def quality_rows(

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from fiftyone_dp2vl.attack import AlbumPhoto, AttackAlbum
+from fiftyone_dp2vl.attack import AlbumPhoto, AttackAlbum, FineTuneConfig
+from fiftyone_dp2vl.attack.adaptive import LONGER
 from fiftyone_dp2vl.attack.arms import list_arms
+from fiftyone_dp2vl.attack.cells import recipe_of
 from fiftyone_dp2vl.attack.changes import Pixels
 from fiftyone_dp2vl.attack.denoiser import train_denoiser
 from fiftyone_dp2vl.attack.detector import train_detector
@@ -123,6 +126,26 @@ def test_recipes_change_and_photos_stay(bench: Workbench) -> None:
         material = made(bench, name)
         assert material.changes == changes
         assert material.photos == bench.protected_photos
+
+
+def test_longer_training_multiplies_the_recipes_epochs(bench: Workbench) -> None:
+    material = made(bench, "longer")
+    assert material.photos == bench.protected_photos
+    recipe = FineTuneConfig(epochs=5)
+    attacker = SimpleNamespace(defaults=recipe)
+    assert recipe_of(attacker, material, bench.config).epochs == 5 * LONGER  # type: ignore[arg-type]
+    plain = made(bench, "protected")
+    assert recipe_of(attacker, plain, bench.config) == recipe  # type: ignore[arg-type]
+
+
+def test_groups_of_queries_need_two_people(bench: Workbench) -> None:
+    assert "queries of two people" in bench.has
+    one = [p for p in bench.album.photos if p.role != "query" or p.person == "Ada"]
+    alone = Workbench(
+        replace(bench.album, photos=tuple(one)), None, bench.protection, bench.config, bench.cache
+    )
+    assert "queries of two people" not in alone.has
+    assert "queries of two people" in list_arms()["a8-groups"].requires
 
 
 def test_a_leak_adds_one_clean_photo_a_person(bench: Workbench) -> None:

@@ -175,12 +175,13 @@ def test_what_a_bench_can_do(
     def has(files: dict[str, Path] | None, protection: ProtectionConfig | None) -> set[str]:
         return set(Workbench(album, files, protection, AttackConfig(), tmp_path).has)
 
-    assert has(None, None) == set()
-    assert has(protected, None) == {"protected", "all protected"}
+    asked = {"queries of two people"}
+    assert has(None, None) == asked
+    assert has(protected, None) == {"protected", "all protected", *asked}
     plain = ProtectionConfig(encoders=(tiny_encoder,), transforms=())
-    assert has(None, plain) == {"protected", "all protected", "tool"}
+    assert has(None, plain) == {"protected", "all protected", "tool", *asked}
     assert has(None, ProtectionConfig()) == {
-        *("protected", "all protected", "tool", "jpeg in the loop"),
+        *("protected", "all protected", "tool", "jpeg in the loop", *asked),
     }
 
 

@@ -222,6 +222,10 @@ def test_what_cannot_be_attacked_is_refused(
         (without("query"), "no query photos"),
         (without("share", but="Ada"), "at least two people"),
         (replace(album, photos=()), "at least two people"),
+        (
+            replace(album, photos=(*album.photos, replace(album.of("query")[0], role="other"))),
+            "is shared and has photos of the role 'other'",
+        ),
     ):
         with pytest.raises(ConfigError, match=told):
             evaluate_attack(broken, config, cache=tmp_path)

@@ -256,6 +256,38 @@ def test_every_conversation_is_in_one_step_of_each_pass(
         assert passes[0] != passes[1]
 
 
+@pytest.mark.parametrize(
+    ("tower", "asked", "rate"),
+    [("lora", 0.0, 1e-3), ("full", 0.0, 1e-4), ("full", 5e-6, 5e-6), ("frozen", 0.0, None)],
+)
+def test_each_part_learns_at_its_own_rate(
+    attacker: Any, recipe: FineTuneConfig, tower: str, asked: float, rate: float | None
+) -> None:
+    config = replace(
+        recipe,
+        tower=tower,
+        learning_rate=1e-2,
+        projector_learning_rate=2e-3,
+        tower_learning_rate=asked,
+        projector="full",
+    )
+    adaptation = attacker._adapt(config)
+    try:
+        rates = {id(w): group["lr"] for group in adaptation.groups() for w in group["params"]}
+        found: dict[str, set[float]] = {"tower": set(), "projector": set(), "language": set()}
+        for name, weight in adaptation.trained():
+            part = next(
+                (p for p in ("tower", "projector") if name.startswith(getattr(attacker.parts, p))),
+                "language",
+            )
+            found[part].add(rates[id(weight)])
+    finally:
+        attacker.reset()
+    assert found["language"] == {1e-2}
+    assert found["projector"] == {2e-3}
+    assert sorted(found["tower"]) == pytest.approx([] if rate is None else [rate])
+
+
 def test_the_rate_rises_and_falls() -> None:
     rates = [_rate(step, 100, 0.1) for step in range(100)]
     assert rates.index(max(rates)) in (9, 10)

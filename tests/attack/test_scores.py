@@ -47,6 +47,11 @@ def test_named_choices(words: str, named: list[str]) -> None:
     assert named_choices(words, ["Ada", "Bob", "a car", "a red car"]) == named
 
 
+def test_somebody_may_be_called_an() -> None:
+    assert matched("This is An.", "An", ["An", "Bo"])
+    assert not matched("This is Bo.", "An", ["An", "Bo"])
+
+
 def test_a_match_names_the_right_one_and_nobody_else() -> None:
     assert matched("That's ADA!", "Ada", PEOPLE)
     assert not matched("Ada, or else Bob", "Ada", PEOPLE)
@@ -96,6 +101,7 @@ def cell(**changes: Any) -> dict[str, Any]:
         "query_scores": None,
         "people": PEOPLE,
         "facts": {"detector_accuracy": [[1.0, 0.5], ["Ada", "Bob"]]},
+        "album": 0,
         **changes,
     }
 
@@ -132,16 +138,28 @@ def test_figures_of_one_cell() -> None:
         assert 0 <= row.interval.low <= row.value <= row.interval.high <= 1
 
 
-def test_people_of_two_repetitions_are_different_people() -> None:
+def test_people_of_two_albums_are_different_people() -> None:
     one = [("Ada", "a", 1.0), ("Bob", "b", 0.0)]
-    row = share_row("accuracy", [one, one, []], {})
+    row = share_row("accuracy", [(0, one), (1, one), (2, [])], {})
     assert row is not None
     assert (row.value, row.n) == (0.5, 4)
-    assert share_row("accuracy", [[]], {}) is None
+    assert share_row("accuracy", [(0, [])], {}) is None
+
+
+def test_people_of_an_album_that_is_repeated_are_not_more_people() -> None:
+    wrong = [(person, "a", 0.0) for person in ("Ada", "Bob", "Cyd")]
+
+    def high(albums: tuple[int, ...]) -> float:
+        row = share_row("accuracy", [(album, wrong) for album in albums], {})
+        assert row is not None
+        assert row.interval is not None
+        return row.interval.high
+
+    assert high((0, 0, 0)) == high((0,)) > high((0, 1, 2))
 
 
 def test_a_photo_asked_often_weighs_once() -> None:
-    row = share_row("accuracy", [[("Ada", "a", 1.0)] * 9 + [("Ada", "b", 0.0)]], {})
+    row = share_row("accuracy", [(0, [("Ada", "a", 1.0)] * 9 + [("Ada", "b", 0.0)])], {})
     assert row is not None
     assert (row.value, row.n) == (0.5, 2)
 

@@ -13,7 +13,7 @@ def simulate(rng, seeds=1, people=20, photos=6):
     """Answers right with a probability that is each person's own; the true mean is .5."""
     skill = rng.beta(1.0, 1.0, size=(seeds, people, 1))
     right = (rng.random((seeds, people, photos)) < skill).astype(float)
-    who = np.broadcast_to(np.arange(people)[None, :, None], right.shape)
+    who = np.broadcast_to(np.arange(seeds * people).reshape(seeds, people, 1), right.shape)
     run = np.broadcast_to(np.arange(seeds)[:, None, None], right.shape)
     return right.ravel(), who.ravel(), run.ravel()
 
@@ -29,6 +29,18 @@ def test_bootstrap_covers_the_truth(seeds):
     # 95 % nominal; three binomial standard errors of 120 trials are 6 points. With three seeds
     # the outer level is coarse, so a little less is allowed
     assert hits / 120 > (0.89 if seeds == 1 else 0.80)
+
+
+def test_people_who_are_in_every_repetition_count_once():
+    right, who, run = simulate(np.random.default_rng(3), people=10)
+    once = bootstrap_interval(right, who, run)
+    thrice = bootstrap_interval(np.tile(right, 3), np.tile(who, 3), np.repeat([0, 1, 2], len(who)))
+    assert thrice.high - thrice.low == pytest.approx(once.high - once.low, rel=0.1)
+    others = np.concatenate([who + 100 * k for k in range(3)])
+    narrow = bootstrap_interval(np.tile(right, 3), others, np.repeat([0, 1, 2], len(who)))
+    assert narrow.high - narrow.low < 0.8 * (once.high - once.low)
+    wrong = bootstrap_interval(np.zeros(180), np.tile(who, 3), np.repeat([0, 1, 2], len(who)))
+    assert wrong.high == pytest.approx(1 - 0.025 ** (1 / 10))
 
 
 def test_resampling_photos_alone_would_not():

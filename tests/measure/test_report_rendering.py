@@ -10,10 +10,18 @@ import pytest
 
 from fiftyone_dp2vl.cli import main
 from fiftyone_dp2vl.measure.cards import Row
+from fiftyone_dp2vl.measure.intervals import Interval
 from fiftyone_dp2vl.measure.markup import Markup, tag
 from fiftyone_dp2vl.measure.report_html import report_html
 from fiftyone_dp2vl.measure.report_markdown import report_markdown
-from fiftyone_dp2vl.measure.report_views import Lens, dozen, heat_map, ladder, ratio_curve
+from fiftyone_dp2vl.measure.report_views import (
+    Lens,
+    dozen,
+    gets_through,
+    heat_map,
+    ladder,
+    ratio_curve,
+)
 from fiftyone_dp2vl.measure.report_words import (
     LIMITS,
     percent,
@@ -251,6 +259,50 @@ class TestViews:
             rung for rung in ladder(dataclasses.replace(report, rows=rows)) if rung.arm.name == name
         ]
         assert rung.lens.attacker == "llava:heldout"
+
+    @pytest.fixture
+    def by_a_proxy(self, sample_module):
+        """A report in which only a proxy gets through, by an adaptive arm and by JPEG."""
+        report = sample_module.sample_report()
+        withstood = next(a.name for a in report.arms if a.group == "adaptive" and not a.wins)
+        names = (withstood, "protected, after JPEG 75")
+        arms = [
+            dataclasses.replace(arm, wins=True) if arm.name in names else arm for arm in report.arms
+        ]
+        where = {"setting": "all", "scenario": "all", "scoring": "forced choice"}
+        for name in names:
+            assert Lens(report).accuracy(name, "identity").value < 0.5
+        rows = [
+            Row(
+                figure="accuracy",
+                value=0.8,
+                unit="share",
+                n=60,
+                interval=Interval(0.6, 0.9),
+                conditions={
+                    "attacker": "proxy:knn@other",
+                    "arm": name,
+                    "epoch": "final",
+                    "ask": "identity",
+                    **where,
+                },
+            )
+            for name in names
+        ]
+        return dataclasses.replace(
+            report,
+            arms=arms,
+            rows=[*report.rows, *rows],
+            attackers={**report.attackers, "proxy:knn@other": {}},
+        )
+
+    def test_who_gets_through_is_the_one_whose_figures_are_shown(self, by_a_proxy):
+        (rung,) = [r for r in ladder(by_a_proxy) if r.lens.attacker == "proxy:knn@other"]
+        assert rung.rows["identity"].value == 0.8
+        assert all(gets_through(r) for r in ladder(by_a_proxy) if r.arm.wins)
+
+    def test_the_heat_map_shows_the_attacker_who_gets_most(self, by_a_proxy):
+        assert heat_map(Lens(by_a_proxy)).lines["JPEG 75"][0].row.value == 0.8
 
 
 def test_what_an_adaptive_attacker_needs_and_who_it_was(sample_module):
