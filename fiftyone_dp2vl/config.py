@@ -37,10 +37,10 @@ def parse_epsilon(value: str | float) -> float:
     """Returns a budget in 1/255 from a name of :data:`BUDGETS` or a number.
 
     Args:
-        value: ``"subtle"``, ``"standard"``, ``"strong"``, or a number in [0, 64]
+        value: ``"subtle"``, ``"standard"``, ``"strong"``, 0, or a number in [1, 64]
 
     Raises:
-        ConfigError: if the value is neither
+        ConfigError: if the value is none of these
     """
     if isinstance(value, str) and value in BUDGETS:
         return BUDGETS[value]
@@ -52,6 +52,11 @@ def parse_epsilon(value: str | float) -> float:
         names = ", ".join(f"{name} ({size:g})" for name, size in BUDGETS.items())
         raise ConfigError(
             f"epsilon is {value!r}: give {names}, or a number from 0 to 64 in units of 1/255"
+        )
+    if 0 < epsilon < 1:
+        raise ConfigError(
+            f"epsilon is {value!r}, less than one grey level of a file: give it in units of 1/255, "
+            "such as 8 and not 8/255"
         )
     return epsilon
 
@@ -116,7 +121,7 @@ class ProtectionConfig(Config):
             :func:`fiftyone_dp2vl.encoders.list_encoders`
         strategy: the reading of "antithetical", see
             :func:`fiftyone_dp2vl.protection.list_strategies`; ``"auto"`` goes by whom a run names
-        epsilon: L-infinity budget in 1/255, in [0, 64]
+        epsilon: L-infinity budget in 1/255: 0, or a number in [1, 64]
         steps: optimisation steps, at least 1
         optimizer: ``"momentum"`` (momentum sign) or ``"adam"``
         step_size: step in 1/255

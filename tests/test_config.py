@@ -50,6 +50,12 @@ def test_budgets_have_names(value, expected):
     assert parse_epsilon(value) == expected
 
 
+@pytest.mark.parametrize("value", [8 / 255, "0.03", 0.99])
+def test_a_budget_of_no_grey_level_is_taken_for_the_wrong_unit(value):
+    with pytest.raises(ConfigError, match="units of 1/255, such as 8 and not 8/255"):
+        ProtectionConfig(epsilon=value)
+
+
 @pytest.mark.parametrize(
     "settings",
     [

@@ -35,7 +35,10 @@ class LossAsLogits(nn.Module):
         self.strategy = get_strategy(task.config.strategy)
         self.weights = Weights(task.config.repel_weight, task.config.attract_weight)
         name = task.config.encoders[0]
-        self.places = {space: task.targets.places[name, space] for space in ("tokens", "pooled")}
+        device = task.encoder.device
+        self.places = {
+            space: task.targets.places[name, space].to(device) for space in ("tokens", "pooled")
+        }
         self.targets = task.targets
         self.clean: Features
         self.own: Tensor

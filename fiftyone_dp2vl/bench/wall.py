@@ -12,7 +12,7 @@ from pathlib import Path
 from ..config import OutputConfig, ProtectionConfig, SelectionConfig
 from ..encoders import Encoder
 from ..measure.cards import Row
-from ..measure.intervals import Interval, bootstrap_interval
+from ..measure.intervals import Interval, seed_interval
 from .task import SIDE, make_photos
 
 __all__ = ["CAMERA", "wall_over_engine"]
@@ -69,8 +69,7 @@ def wall_over_engine(
     where = {"run": f"{photos} files of {size[0]} x {size[1]} pixels, {config.steps} steps"}
 
     def spread(values: list[float]) -> Interval | None:
-        # rounds are what repeats here
-        return bootstrap_interval(values, list(range(rounds))) if rounds > 1 else None
+        return seed_interval(values) if rounds > 1 else None
 
     return [
         Row(

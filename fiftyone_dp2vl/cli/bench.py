@@ -116,9 +116,9 @@ def _paired(args: argparse.Namespace, device: str) -> _Measured:
             encoder, paired, photos=args.photos, rounds=args.rounds, on_round=note
         )
     print("  whole runs, from files to files", file=sys.stderr, flush=True)
-    rows += wall_over_engine(encoder, default, photos=args.photos, rounds=2)
+    rows += wall_over_engine(encoder, default, photos=args.photos, rounds=5)
     print("  the same with photos of 12 megapixels", file=sys.stderr, flush=True)
-    rows += wall_over_engine(encoder, default, photos=args.photos, rounds=2, size=CAMERA)
+    rows += wall_over_engine(encoder, default, photos=args.photos, rounds=5, size=CAMERA)
     notes = [
         f"Paired: {args.photos} photos, {args.steps} steps, {lanes} side by side, float32, the "
         "same loss; the two take turns in one process.",

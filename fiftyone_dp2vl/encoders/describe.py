@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+import copy
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
+from torch.utils.module_tracker import ModuleTracker
 
 from .base import Encoder, EncoderInfo
 from .packed import Packed
@@ -20,28 +20,33 @@ NATIVE_SIDE = 448
 """Side of the square photo for which a native-resolution encoder's cost is given."""
 
 
-@contextmanager
-def _on_meta(module: nn.Module) -> Iterator[None]:
-    """Puts a module's weights on the meta device, where shapes are computed and values are not."""
-    kept: list[tuple[Any, str, Tensor]] = []
-    try:
-        for part in module.modules():
-            held: Any
-            for held in (part._parameters, part._buffers):
-                for name, value in held.items():
-                    if value is None:
-                        continue
-                    kept.append((held, name, value))
-                    shape = value.detach().to("meta")
-                    held[name] = (
-                        nn.Parameter(shape, requires_grad=False)
-                        if isinstance(value, nn.Parameter)
-                        else shape
-                    )
-        yield
-    finally:
-        for held, name, value in kept:
-            held[name] = value
+def _on_meta(encoder: Encoder) -> Encoder:
+    """Returns a copy with its weights on the meta device: shapes are computed, values are not.
+
+    The encoder itself is left alone, since another thread may be using it.
+    """
+    memo: dict[int, Any] = {
+        id(weight): nn.Parameter(weight.detach().to("meta"), requires_grad=False)
+        for weight in encoder.parameters()
+    }
+    memo.update((id(buffer), buffer.to("meta")) for buffer in encoder.buffers())
+    return copy.deepcopy(encoder, memo)
+
+
+class _NoModules(ModuleTracker):
+    """Tells no modules apart: the hooks for that would be those of every thread's modules."""
+
+    def __enter__(self) -> _NoModules:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        return None
+
+
+def _counter() -> FlopCounterMode:
+    counter = FlopCounterMode(display=False)
+    counter.mod_tracker = _NoModules()
+    return counter
 
 
 def describe(encoder: Encoder) -> EncoderInfo:
@@ -55,10 +60,11 @@ def describe(encoder: Encoder) -> EncoderInfo:
     inputs = encoder.preprocess(photo.to(encoder.device))
     with torch.no_grad():
         try:
-            with _on_meta(encoder), FlopCounterMode(display=False) as counter:
-                features = encoder.encode(_to_meta(inputs))
+            shapes = _on_meta(encoder)
+            with _counter() as counter:
+                features = shapes.encode(_to_meta(inputs))
         except Exception:  # any reason not to run without values
-            with FlopCounterMode(display=False) as counter:
+            with _counter() as counter:
                 features = encoder.encode(inputs)
     return EncoderInfo(
         name=encoder.name,

@@ -9,17 +9,20 @@ upright now). What travels is listed by name; an unknown tag stays behind.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, MutableMapping
+from collections.abc import Collection, MutableMapping
 from dataclasses import dataclass
 from typing import Any
 
 from PIL import Image
-from PIL.ExifTags import IFD, Base
+from PIL.ExifTags import GPS, IFD, Base
 
 __all__ = ["Metadata", "exif_for", "metadata_of", "xmp_for"]
 
 LARGEST_VALUE = 4096
-"""Bytes: a longer value is more likely a picture than a statement."""
+"""Bytes: a longer value is more likely a picture, or a hidden message, than a statement."""
+
+_LARGEST_NUMBER = 8
+"""Bytes: a fraction, the largest of EXIF's numbers."""
 
 _TAGS = frozenset(
     {
@@ -30,10 +33,28 @@ _TAGS = frozenset(
     }
 )  # fmt: skip
 
-_NOT_CAMERA = frozenset(
-    {Base.MakerNote, Base.ExifInteroperabilityOffset, Base.ColorSpace}
-    | {Base.ExifImageWidth, Base.ExifImageHeight}
-)
+# settings and times; neither numbers by which one camera is known nor free text
+_CAMERA_TAGS = frozenset(
+    {
+        Base.ExposureTime, Base.FNumber, Base.ExposureProgram, Base.SpectralSensitivity,
+        Base.ISOSpeedRatings, Base.SensitivityType, Base.StandardOutputSensitivity,
+        Base.RecommendedExposureIndex, Base.ISOSpeed, Base.ISOSpeedLatitudeyyy,
+        Base.ISOSpeedLatitudezzz, Base.ExifVersion, Base.DateTimeOriginal, Base.DateTimeDigitized,
+        Base.OffsetTime, Base.OffsetTimeOriginal, Base.OffsetTimeDigitized, Base.TimeZoneOffset,
+        Base.SubsecTime, Base.SubsecTimeOriginal, Base.SubsecTimeDigitized, Base.SelfTimerMode,
+        Base.ShutterSpeedValue, Base.ApertureValue, Base.BrightnessValue, Base.ExposureBiasValue,
+        Base.MaxApertureValue, Base.SubjectDistance, Base.MeteringMode, Base.LightSource,
+        Base.Flash, Base.FocalLength, Base.FlashEnergy, Base.FocalPlaneXResolution,
+        Base.FocalPlaneYResolution, Base.FocalPlaneResolutionUnit, Base.ExposureIndex,
+        Base.SensingMethod, Base.FileSource, Base.SceneType, Base.CustomRendered,
+        Base.ExposureMode, Base.WhiteBalance, Base.DigitalZoomRatio, Base.FocalLengthIn35mmFilm,
+        Base.SceneCaptureType, Base.GainControl, Base.Contrast, Base.Saturation, Base.Sharpness,
+        Base.SubjectDistanceRange, Base.LensSpecification, Base.LensMake, Base.LensModel,
+        Base.CompositeImage,
+    }
+)  # fmt: skip
+
+_GPS_TAGS = frozenset(GPS)
 
 _XMP_PICTURE = re.compile(rb"thumbnail|GImage|GDepth|GContainer|HDRGainMap|base64|/9j/", re.I)
 _XMP_ORIENTATION = re.compile(rb"(tiff:Orientation\s*(?:=\s*[\"']|>)\s*)\d+")
@@ -75,13 +96,13 @@ def exif_for(metadata: Metadata, policy: str, width: int, height: int) -> Image.
         return None
     old, new = Image.Exif(), Image.Exif()
     old.load(metadata.exif)
-    _copy(old, new, lambda tag: tag in _TAGS)
+    _copy(old, new, _TAGS)
     camera = new.get_ifd(IFD.Exif)
-    _copy(old.get_ifd(IFD.Exif), camera, lambda tag: tag not in _NOT_CAMERA)
+    _copy(old.get_ifd(IFD.Exif), camera, _CAMERA_TAGS)
     camera[Base.ColorSpace] = 1  # sRGB
     camera[Base.ExifImageWidth], camera[Base.ExifImageHeight] = width, height
     if policy == "keep":
-        _copy(old.get_ifd(IFD.GPSInfo), new.get_ifd(IFD.GPSInfo), lambda tag: True)
+        _copy(old.get_ifd(IFD.GPSInfo), new.get_ifd(IFD.GPSInfo), _GPS_TAGS)
     new[Base.Orientation] = 1
     return new
 
@@ -99,9 +120,17 @@ def xmp_for(metadata: Metadata, policy: str) -> bytes | None:
 
 
 def _copy(
-    source: MutableMapping[int, Any], target: MutableMapping[int, Any], keep: Callable[[int], bool]
+    source: MutableMapping[int, Any], target: MutableMapping[int, Any], tags: Collection[int]
 ) -> None:
     for tag, value in source.items():
-        picture = isinstance(value, bytes) and len(value) > LARGEST_VALUE
-        if keep(tag) and not picture:
+        if tag in tags and _size(value) <= LARGEST_VALUE:
             target[tag] = value
+
+
+def _size(value: Any) -> int:
+    """Returns the most bytes that a value takes in a file."""
+    if isinstance(value, str):
+        return len(value.encode("utf-8", "replace"))
+    if isinstance(value, bytes):
+        return len(value)
+    return _LARGEST_NUMBER * (len(value) if isinstance(value, tuple) else 1)

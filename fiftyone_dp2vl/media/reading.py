@@ -60,7 +60,7 @@ def read_photo(path: str | os.PathLike[str], *, max_pixels: int = MAX_PIXELS) ->
     """
     path = Path(path)
     data, mtime_ns = _bytes(path)
-    with _strict_decoding(), _opened(path, io.BytesIO(data), max_pixels) as image:
+    with _own_rules(), _opened(path, io.BytesIO(data), max_pixels) as image:
         file_format, file_mode = str(image.format), image.mode
         try:
             image.load()
@@ -108,7 +108,7 @@ def probe_photo(path: str | os.PathLike[str], *, max_pixels: int = MAX_PIXELS) -
             if not stream.read(1):
                 raise refusal("empty", path)
             stream.seek(0)
-            with _opened(path, stream, max_pixels) as image:
+            with _own_rules(), _opened(path, stream, max_pixels) as image:
                 turned = image.format != "TIFF" and _orientation(image) >= 5
                 return (image.height, image.width) if turned else image.size
     except OSError as error:
@@ -160,7 +160,7 @@ def _opened(path: Path, stream: IO[bytes], max_pixels: int) -> Image.Image:
     except UnidentifiedImageError as error:
         raise _unidentified(path, stream) from error
     except Image.DecompressionBombError as error:
-        raise refusal("decompression-bomb", path) from error
+        raise refusal("too-large", path, limit=max_pixels / 1e6) from error
     except MemoryError:
         raise
     except Exception as error:  # header parsers raise a dozen types for damaged data
@@ -172,8 +172,7 @@ def _opened(path: Path, stream: IO[bytes], max_pixels: int) -> Image.Image:
         # what looks like a TIFF is only the preview of a raw file
         raise refusal("unsupported", path, what="a camera's raw file")
     if width * height > max_pixels:
-        facts = {"pixels": width * height / 1e6, "limit": max_pixels / 1e6}
-        raise refusal("too-large", path, **facts)
+        raise refusal("too-large", path, limit=max_pixels / 1e6)
     if min(width, height) < MIN_SIDE:
         raise refusal("too-small", path, width=width, height=height, limit=MIN_SIDE)
     if frames > 1 and image.format != "MPO":
@@ -209,24 +208,25 @@ def _orientation(image: Image.Image) -> int:
         return 1
 
 
-_strict_lock = threading.Lock()
-_strict_readers: list[bool] = []
+_rules_lock = threading.Lock()
+_theirs: list[tuple[bool, int | None]] = []
 
 
 @contextlib.contextmanager
-def _strict_decoding() -> Iterator[None]:
-    """Holds Pillow's process-wide leniency off while any photo is read.
+def _own_rules() -> Iterator[None]:
+    """Replaces Pillow's process-wide settings while any photo is read.
 
     Another library may have set ``LOAD_TRUNCATED_IMAGES``; with it, the missing half of a cut
-    photo would be protected as gray.
+    photo would be protected as gray. And Pillow warns of an attack from 89 megapixels on, which
+    are read here without a second thought.
     """
-    with _strict_lock:
-        _strict_readers.append(ImageFile.LOAD_TRUNCATED_IMAGES)
-        ImageFile.LOAD_TRUNCATED_IMAGES = False
+    with _rules_lock:
+        _theirs.append((ImageFile.LOAD_TRUNCATED_IMAGES, Image.MAX_IMAGE_PIXELS))
+        ImageFile.LOAD_TRUNCATED_IMAGES, Image.MAX_IMAGE_PIXELS = False, MAX_PIXELS
     try:
         yield
     finally:
-        with _strict_lock:
-            lenient = _strict_readers.pop()
-            if not _strict_readers:
-                ImageFile.LOAD_TRUNCATED_IMAGES = lenient
+        with _rules_lock:
+            lenient, limit = _theirs.pop()
+            if not _theirs:
+                ImageFile.LOAD_TRUNCATED_IMAGES, Image.MAX_IMAGE_PIXELS = lenient, limit

@@ -18,12 +18,14 @@ REFUSALS: dict[str, str] = {
     "unsupported": "{name} is {what}, which is not read here: export it as JPEG, PNG or TIFF",
     "truncated": "{name} is cut short or damaged: copy it again from its source",
     "animated": "{name} holds {frames} frames: give one still photo a file",
-    "too-large": "{name} has {pixels:.0f} megapixels, more than the {limit:.0f} that are read: "
-    "shrink it first",
+    "too-large": "{name} has more than the {limit:.0f} megapixels that are read: shrink it first",
     "decompression-bomb": "{name} unpacks to far more than its size on disk, as an attack would: "
     "make sure of where it comes from and save it anew",
     "too-small": "{name} is {width} x {height} pixels: the shorter side must have at least {limit}",
+    "too-long": "{name} is {width} x {height} pixels, which is too long for a surrogate: crop it "
+    "until one side is at most 200 times the other",
     "too-large-for-webp": "{name} is {width} x {height} pixels and WebP ends at 16383: choose png",
+    "too-large-for-jpeg": "{name} is {width} x {height} pixels and JPEG ends at 65500: choose png",
     "alpha-in-jpeg": "{name} has transparency, which JPEG cannot hold: choose png or webp",
     "changed-shape": "{name} was read back with another size or mode than its original: it was not "
     "kept",

@@ -26,6 +26,9 @@ SUFFIXES = {"png": ".png", "webp": ".webp", "jpeg": ".jpg"}
 """Format of :class:`fiftyone_dp2vl.config.OutputConfig` -> the name's ending."""
 
 _WEBP_SIDE = 16383
+_JPEG_SIDE = 65500
+# bytes: each goes into one segment of at most 64 KiB, its length and XMP's name included
+_JPEG_EXIF, _JPEG_XMP = 65533, 65504
 
 
 @dataclass(frozen=True)
@@ -36,11 +39,13 @@ class WrittenFile:
         path: where
         sha256: of its bytes, in hex
         bytes: its size
+        notes: what the format could not hold, one phrase each
     """
 
     path: Path
     sha256: str
     bytes: int
+    notes: tuple[str, ...] = ()
 
 
 def write_photo(
@@ -65,19 +70,21 @@ def write_photo(
     path = Path(path)
     if path.suffix != SUFFIXES[output.format]:
         raise ValueError(f"{path.name} does not end as {output.format} files do")
-    data = _encoded(photo, path, output)
+    data, notes = _encoded(photo, path, output)
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
         write_atomically(path, data, replace=replace)
     except FileExistsError as error:
         raise refusal("exists", path) from error
-    return WrittenFile(path=path, sha256=hashlib.sha256(data).hexdigest(), bytes=len(data))
+    sha256 = hashlib.sha256(data).hexdigest()
+    return WrittenFile(path=path, sha256=sha256, bytes=len(data), notes=notes)
 
 
 def read_back(path: Path, original: Photo) -> Photo:
     """Returns a written file as it now is on the disk, in the pixel layout of its original.
 
-    WebP has no gray; a gray photo's three equal channels are given back as one.
+    WebP has no gray; a gray photo's three equal channels are given back as one. Nor does it keep
+    an alpha channel that is opaque everywhere, which is given back, too.
 
     Raises:
         PhotoError: if the file cannot be read, or is not of the original's size and mode
@@ -87,6 +94,8 @@ def read_back(path: Path, original: Photo) -> Photo:
         gray = np.ascontiguousarray(written.pixels[..., 1])
         if (written.pixels == gray[..., None]).all():
             written = replace(written, pixels=gray)
+    if written.alpha is None and original.alpha is not None and (original.alpha == 255).all():
+        written = replace(written, alpha=original.alpha)
     if written.mode != original.mode or written.pixels.shape != original.pixels.shape:
         raise refusal("changed-shape", path)
     if original.alpha is not None and not np.array_equal(original.alpha, _alpha(written)):
@@ -94,9 +103,17 @@ def read_back(path: Path, original: Photo) -> Photo:
     return written
 
 
-def _encoded(photo: Photo, path: Path, output: OutputConfig) -> bytes:
+def _encoded(photo: Photo, path: Path, output: OutputConfig) -> tuple[bytes, tuple[str, ...]]:
     exif = exif_for(photo.metadata, output.metadata, photo.width, photo.height)
     xmp = xmp_for(photo.metadata, output.metadata)
+    notes: list[str] = []
+    if output.format == "jpeg":
+        if exif is not None and len(exif.tobytes()) > _JPEG_EXIF:
+            exif = None
+            notes.append("the EXIF block is too long for JPEG and was left behind")
+        if xmp is not None and len(xmp) > _JPEG_XMP:
+            xmp = None
+            notes.append("the XMP packet is too long for JPEG and was left behind")
     extra: dict[str, object] = {} if exif is None else {"exif": exif}
     image, stream = _image(photo), io.BytesIO()
     if output.format == "png":
@@ -106,7 +123,7 @@ def _encoded(photo: Photo, path: Path, output: OutputConfig) -> bytes:
             extra["pnginfo"] = PngImagePlugin.PngInfo()
             extra["pnginfo"].add_itxt("XML:com.adobe.xmp", xmp.decode("utf-8", "replace"))  # type: ignore[attr-defined]
         image.save(stream, "PNG", compress_level=1, compress_type=zlib.Z_RLE, **extra)
-        return stream.getvalue()
+        return stream.getvalue(), ()
     if xmp is not None:
         extra["xmp"] = xmp
     if output.format == "webp":
@@ -114,11 +131,13 @@ def _encoded(photo: Photo, path: Path, output: OutputConfig) -> bytes:
             raise refusal("too-large-for-webp", path, width=photo.width, height=photo.height)
         # exact: without it the colours under transparent pixels are thrown away
         image.save(stream, "WEBP", lossless=True, exact=True, quality=0, method=0, **extra)
-        return stream.getvalue()
+        return stream.getvalue(), ()
     if photo.alpha is not None:
         raise refusal("alpha-in-jpeg", path)
+    if max(photo.width, photo.height) > _JPEG_SIDE:
+        raise refusal("too-large-for-jpeg", path, width=photo.width, height=photo.height)
     image.save(stream, "JPEG", quality=output.jpeg_quality, subsampling=0, **extra)
-    return stream.getvalue()
+    return stream.getvalue(), tuple(notes)
 
 
 def _alpha(photo: Photo) -> NDArray[np.uint8]:

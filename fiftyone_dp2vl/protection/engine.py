@@ -21,7 +21,7 @@ from .grid import levels, mask_to_grid
 from .optimizers import make_optimizer
 from .randomness import photo_normals
 from .statistics import SPACES, collect_statistics
-from .strategies import Place, Weights, get_strategy
+from .strategies import Weights, get_strategy
 from .targets import Targets, fit_targets
 from .transforms import TransformSampler, parse_transform
 
@@ -161,7 +161,7 @@ class _Loop:
         self.weights = Weights(config.repel_weight, config.attract_weight)
         self.transforms = [parse_transform(text) for text in config.transforms]
         self.places = {
-            (name, space): _to(targets.places[name, space], self.device)
+            (name, space): targets.places[name, space].to(self.device)
             for name, _ in self.encoders
             for space in SPACES
         }
@@ -321,13 +321,7 @@ def _multiplies_bfloat16(device: torch.device) -> bool:
     if device.type == "cpu":
         supported = getattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)
         return bool(supported())
-    return device.type == "cuda"
-
-
-def _to(place: Place, device: torch.device) -> Place:
-    return Place(
-        place.centre.to(device), place.own.to(device), place.aims.to(device), place.scale.to(device)
-    )
+    return device.type == "cuda" and torch.cuda.get_device_capability(device) >= (8, 0)
 
 
 def _stack_masks(masks: Sequence[Tensor | None], photos: Tensor) -> Tensor:

@@ -14,8 +14,9 @@ __all__ = ["photo_seed", "photo_normals", "photo_uniforms"]
 
 def photo_seed(seed: int, key: str, purpose: str) -> int:
     """Returns a 63-bit seed for one photo and one purpose."""
-    digest = hashlib.sha256(f"{seed}\x00{purpose}\x00{key}".encode()).digest()
-    return int.from_bytes(digest[:8], "big") >> 1
+    # a key that is a file's name holds surrogates where the name is not UTF-8
+    text = f"{seed}\x00{purpose}\x00{key}".encode("utf-8", "surrogatepass")
+    return int.from_bytes(hashlib.sha256(text).digest()[:8], "big") >> 1
 
 
 def photo_uniforms(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -105,9 +106,12 @@ class Finisher:
     ) -> Finished:
         photo = read_unchanged(item, original)
         mask = load_mask(item, photo)
-        if not bool(torch.isfinite(found.delta).all()):
+        # an encoder's nan never reaches the perturbation: then the start is what was kept
+        losses = (found.loss, found.start_loss)
+        if not all(map(math.isfinite, losses)) or not bool(torch.isfinite(found.delta).all()):
             raise PhotoError(
-                f"the optimisation of {Path(item.path).name} went out of bounds: lower step_size",
+                f"the optimisation of {Path(item.path).name} went out of bounds: lower step_size "
+                "or choose other encoders",
                 code="diverged",
             )
         moved = apply_perturbation(photo.pixels, found.delta, self.config.epsilon, mask)
@@ -184,7 +188,7 @@ def _record(
         height=photo.height,
         bytes=written.bytes,
         sha256=written.sha256,
-        notes=photo.notes,
+        notes=photo.notes + written.notes,
     )
 
 

@@ -75,7 +75,8 @@ def estimate(
         encoders: the surrogates, to use in place of loading them
 
     Raises:
-        RunError: if none of the photos that were looked at can be read
+        RunError: if none of the photos that were looked at can be protected, or the GPU's memory is
+            too small
     """
     keys = select([item.key for item in items], [item.group for item in items], selection)
     chosen = {item.key: item for item in items}

@@ -72,7 +72,7 @@ class PhotoRecord:
         sha256: of the file
         code: machine-readable reason of a failure
         error: the reason in one sentence
-        notes: what had to be assumed in reading the original
+        notes: what had to be assumed in reading the original, or left behind in writing the file
     """
 
     key: str

@@ -14,7 +14,7 @@ from ..errors import PhotoError
 from ..media import Photo, PhotoSource, read_photo
 from .items import PhotoItem
 
-__all__ = ["Original", "is_unchanged", "load_mask", "read_original", "read_unchanged"]
+__all__ = ["Original", "is_unchanged", "load_mask", "read_original", "read_unchanged", "refused"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,7 +59,7 @@ def read_original(item: PhotoItem) -> tuple[Original, Photo | None]:
         photo = read_photo(item.path)
         load_mask(item, photo)
     except PhotoError as error:
-        return Original(key=item.key, code=error.code, error=str(error)), None
+        return refused(item, error), None
     source = _source(photo)
     original = Original(
         key=item.key,
@@ -71,6 +71,11 @@ def read_original(item: PhotoItem) -> tuple[Original, Photo | None]:
         gray=photo.pixels.ndim == 2,
     )
     return original, photo
+
+
+def refused(item: PhotoItem, error: PhotoError) -> Original:
+    """Returns what there is to note of a photo that cannot be protected."""
+    return Original(key=item.key, code=error.code, error=str(error))
 
 
 def read_unchanged(item: PhotoItem, original: Original) -> Photo:

@@ -27,8 +27,10 @@ from ..protection import (
 )
 from .ahead import PixelBudget, default_workers
 from .finishing import Finisher, Perturbation
+from .gpu_memory import gpu_memory
 from .items import PhotoItem
 from .originals import read_original
+from .shapes import check_shape
 
 __all__ = ["Pace", "measure_pace"]
 
@@ -85,6 +87,7 @@ class Pace:
         )
 
 
+@gpu_memory()
 def measure_pace(
     items: Sequence[PhotoItem],
     config: ProtectionConfig,
@@ -102,7 +105,7 @@ def measure_pace(
         models: the surrogates
 
     Raises:
-        RunError: if none of the photos can be read
+        RunError: if none of the photos can be protected, or the GPU's memory is too small
     """
     grid_pixels = grid_pixels_for(config, models)
     start = time.perf_counter()
@@ -112,6 +115,7 @@ def measure_pace(
     for item in items:
         try:
             photo = read_photo(item.path)
+            check_shape(item, photo, grid_pixels, models)
         except PhotoError:
             continue
         image = to_grid(photo.pixels, grid_pixels)
@@ -122,7 +126,7 @@ def measure_pace(
         if len(images) == config.lanes or read == 2 * config.lanes:
             break
     if sample is None:
-        raise RunError("none of the photos can be read: look at one of them in a viewer")
+        raise RunError("none of the photos can be protected: look at one of them in a viewer")
     reading = (time.perf_counter() - start) / pixels
     step, bank, found = _step(images, config, models)
     return Pace(
@@ -138,7 +142,9 @@ def _step(
     images: list[torch.Tensor], config: ProtectionConfig, models: Sequence[Encoder]
 ) -> tuple[float, float, Perturbation]:
     """Times one batch of one shape, without the first step, which warms up; and the bank."""
-    images = images + images[:1] * (config.lanes - len(images))
+    # strategies that need people find two in any two photos
+    fill = max(config.lanes, 2) - len(images)
+    images = images + images[:1] * fill
     names = [str(number) for number in range(len(images))]
     short = replace(config, steps=_STEPS + 1)
     reference = get_strategy(config.strategy).uses_reference
@@ -147,14 +153,14 @@ def _step(
     bank = time.perf_counter() - start if reference else 0.0
     ticks: list[float] = []
     found = protect(
-        images,
+        images[: config.lanes],
         short,
         encoders=models,
         targets=fit_targets(seen, short, names),
-        keys=names,
+        keys=names[: config.lanes],
         on_step=lambda step, steps: ticks.append(time.perf_counter()),
     )
-    seconds = (ticks[-1] - ticks[0]) / (len(ticks) - 1) / len(images)
+    seconds = (ticks[-1] - ticks[0]) / (len(ticks) - 1) / config.lanes
     return seconds, bank, Perturbation(found[0].delta, found[0].loss, found[0].start_loss)
 
 

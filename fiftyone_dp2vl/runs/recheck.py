@@ -12,8 +12,14 @@ from .originals import Original, changed, is_unchanged
 
 __all__ = ["recheck"]
 
-_AGAIN = {"changed", "missing"}
-"""Failures that are over when the original is back as it was."""
+_AGAIN = frozenset(
+    {
+        *("changed", "missing", "not-a-file", "permission", "unreadable", "empty", "not-an-image"),
+        *("unsupported", "truncated", "animated", "too-large", "decompression-bomb", "too-small"),
+    }
+)
+"""Failures of reading: the photo was read when the run began, so they are over when the original is
+back as it was."""
 
 
 def recheck(folder: RunFolder, items: Mapping[str, PhotoItem]) -> None:

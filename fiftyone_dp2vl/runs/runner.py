@@ -21,6 +21,7 @@ from .ahead import PixelBudget, ahead, default_workers
 from .beforehand import check_settings
 from .finishing import Finished, Finisher, Perturbation, failure, measured
 from .folder import RunFolder, has_begun, refuse_foreign
+from .gpu_memory import gpu_memory
 from .items import PhotoItem, PhotoRecord, Progress, RunResult
 from .lock import locked
 from .manifest import PHOTOS, Manifest, describe_encoder
@@ -40,6 +41,7 @@ PIXELS_IN_MEMORY = 48_000_000
 is written, read back and measured."""
 
 
+@gpu_memory()
 def protect_photos(
     items: Sequence[PhotoItem],
     directory: str | os.PathLike[str],
@@ -83,7 +85,7 @@ def protect_photos(
 
     Raises:
         ConfigError: if an argument is out of range, or the strategy needs more people
-        RunError: if the run cannot start or go on
+        RunError: if the run cannot start or go on, such as for want of GPU memory
         Cancelled: when ``cancel`` says so; what is finished is kept
     """
     start = time.perf_counter()
@@ -339,21 +341,15 @@ class _Run:
             self.meter.at(self._done(), done + len(photos) * step / steps)
 
         start = time.perf_counter()
-        try:
-            protected = protect(
-                [image for _, image, _ in photos],
-                self.config,
-                encoders=self.models,
-                targets=self.folder.targets,
-                keys=[key for key, _, _ in photos],
-                masks=[mask for _, _, mask in photos],
-                on_step=on_step,
-            )
-        except torch.cuda.OutOfMemoryError as error:
-            raise RunError(
-                f"the GPU has too little memory for {self.config.lanes} photos side by side: start "
-                "a new run with fewer lanes or a smaller grid"
-            ) from error
+        protected = protect(
+            [image for _, image, _ in photos],
+            self.config,
+            encoders=self.models,
+            targets=self.folder.targets,
+            keys=[key for key, _, _ in photos],
+            masks=[mask for _, _, mask in photos],
+            on_step=on_step,
+        )
         self.engine_seconds += time.perf_counter() - start
         return {
             key: Perturbation(result.delta, result.loss, result.start_loss)

@@ -55,4 +55,5 @@ def share_of(ratio: float, count: int) -> int:
 
 
 def _place(seed: int, key: str) -> bytes:
-    return hashlib.sha256(f"{seed}\x00{key}".encode()).digest()
+    # a file's name that is not UTF-8 holds surrogates
+    return hashlib.sha256(f"{seed}\x00{key}".encode("utf-8", "surrogatepass")).digest()

@@ -6,18 +6,23 @@ has been protected, and a run that is killed here begins the pass again.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
 
+import torch
 from torch import Tensor
 
 from ..config import ProtectionConfig
 from ..encoders import Encoder
+from ..errors import PhotoError
 from ..media import probe_photo
-from ..protection import Targets, collect_statistics, fit_targets, get_strategy, to_grid
+from ..protection import Statistics, Targets, collect_statistics, fit_targets, get_strategy, to_grid
 from .ahead import PixelBudget, ahead
 from .items import PhotoItem
-from .originals import Original, read_original
+from .originals import Original, read_original, refused
+from .shapes import check_shape
 
 __all__ = ["survey"]
 
@@ -52,7 +57,13 @@ def survey(
     def read(item: PhotoItem) -> tuple[Original, Tensor | None]:
         with budget.hold(pixels_of(item)):
             original, photo = read_original(item)
-            return original, None if photo is None else to_grid(photo.pixels, grid_pixels)
+            if photo is None:
+                return original, None
+            try:
+                check_shape(item, photo, grid_pixels, encoders)
+            except PhotoError as error:
+                return refused(item, error), None
+            return original, to_grid(photo.pixels, grid_pixels)
 
     def batches() -> Iterator[tuple[list[str], list[Tensor]]]:
         keys: list[str] = []
@@ -75,9 +86,42 @@ def survey(
         names=config.encoders,
         reference=get_strategy(config.strategy).uses_reference,
     )
+    odd = _without_features(statistics)
+    if odd:
+        statistics = _without(statistics, odd)
+        by_key = {item.key: item for item in items}
+        originals = [_odd(by_key[o.key]) if o.key in odd else o for o in originals]
     if not statistics.keys:
         return originals, None
     return originals, fit_targets(statistics, config, [groups[key] for key in statistics.keys])
+
+
+def _without_features(statistics: Statistics) -> set[str]:
+    """Returns the keys of photos of which a surrogate makes no numbers."""
+    if not statistics.keys:
+        return set()
+    finite = [feature.isfinite().all(dim=1) for feature in statistics.features.values()]
+    fine = torch.stack(finite).all(dim=0).tolist()
+    return {key for key, good in zip(statistics.keys, fine, strict=True) if not good}
+
+
+def _without(statistics: Statistics, odd: Collection[str]) -> Statistics:
+    """Returns the others' statistics: one such photo would make every target one of no numbers."""
+    rows = [row for row, key in enumerate(statistics.keys) if key not in odd]
+    return replace(
+        statistics,
+        keys=tuple(statistics.keys[row] for row in rows),
+        features={where: found[rows] for where, found in statistics.features.items()},
+    )
+
+
+def _odd(item: PhotoItem) -> Original:
+    error = PhotoError(
+        f"a surrogate makes no finite features of {Path(item.path).name}: choose another surrogate "
+        "or leave the photo out",
+        code="no-features",
+    )
+    return refused(item, error)
 
 
 def pixels_of(item: PhotoItem) -> int:

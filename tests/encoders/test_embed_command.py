@@ -41,11 +41,14 @@ def test_a_folder_is_embedded(tmp_path: Path, capsys: pytest.CaptureFixture[str]
     for name, shape in (("a.png", (20, 30, 3)), ("b.png", (20, 30))):
         Image.fromarray(rng.integers(0, 255, shape, dtype=np.uint8)).save(tmp_path / name)
     (tmp_path / "c.jpg").write_bytes(b"no photo")
+    (tmp_path / "d\udce9.jpg").write_bytes(b"no photo, and a name that is not UTF-8")
     output = tmp_path / "out.npz"
     assert main(["embed", "mine", str(tmp_path), "--output", str(output), "--device", "cpu"]) == 1
     with np.load(output) as written:
         assert written["names"].tolist() == ["a.png", "b.png"]
         assert written["embeddings"].shape == (2, 4)
         assert np.isfinite(written["embeddings"]).all()
-    assert "c.jpg" in capsys.readouterr().out
+    told = capsys.readouterr().out
+    assert "c.jpg" in told
+    assert "d\\udce9.jpg" in told
     assert torch.is_grad_enabled()

@@ -93,7 +93,7 @@ def _files(folder: Path) -> Iterator[tuple[str, str]]:
     (folder / "whole.jpg").unlink()
     yield "cut.jpg", "truncated"
     (folder / "bomb.png").write_bytes(_png(30000, 30000, zlib.compress(bytes(30001 * 100), 9)))
-    yield "bomb.png", "decompression-bomb"
+    yield "bomb.png", "too-large"
     (folder / "huge.png").write_bytes(_png(13000, 12000, zlib.compress(bytes(13001 * 100), 9)))
     yield "huge.png", "too-large"
     (folder / "folder.png").mkdir()

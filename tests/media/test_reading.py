@@ -7,6 +7,7 @@ import os
 import struct
 import subprocess
 import sys
+import warnings
 import zlib
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -302,14 +303,33 @@ def test_animations_and_pages(tmp_path: Path, scene: Image.Image, suffix: str) -
     assert "2 frames" in _refused(path, "animated")
 
 
-def test_decompression_bomb(tmp_path: Path, scene: Image.Image) -> None:
-    header = struct.pack(">IIBBBBB", 60000, 60000, 8, 2, 0, 0, 0)
+def _only_a_header(width: int, height: int) -> bytes:
+    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
     chunk = struct.pack(">I", 13) + b"IHDR" + header
     chunk += struct.pack(">I", zlib.crc32(b"IHDR" + header))
-    (tmp_path / "a.png").write_bytes(b"\x89PNG\r\n\x1a\n" + chunk + b"\0\0\0\0IDAT5\xaf\x06\x1e")
-    _refused(tmp_path / "a.png", "decompression-bomb")
+    return b"\x89PNG\r\n\x1a\n" + chunk + b"\0\0\0\0IDAT5\xaf\x06\x1e"
+
+
+@pytest.mark.parametrize("size", [(13000, 10000), (16320, 12240), (60000, 60000)])
+def test_too_large_by_its_header(tmp_path: Path, size: tuple[int, int]) -> None:
+    (tmp_path / "a.png").write_bytes(_only_a_header(*size))
+    assert "more than the 120 megapixels" in _refused(tmp_path / "a.png", "too-large")
+
+
+def test_a_callers_own_limit(tmp_path: Path, scene: Image.Image) -> None:
     scene.save(tmp_path / "b.png")
-    assert "0 megapixels" in _refused(tmp_path / "b.png", "too-large", max_pixels=1000)
+    assert "the 0 megapixels" in _refused(tmp_path / "b.png", "too-large", max_pixels=1000)
+
+
+def test_photos_that_are_read_are_not_called_an_attack(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1000)
+    (tmp_path / "a.png").write_bytes(_only_a_header(12000, 9990))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert probe_photo(tmp_path / "a.png") == (12000, 9990)
+    assert Image.MAX_IMAGE_PIXELS == 1000
 
 
 def test_text_chunk_bomb(tmp_path: Path, scene: Image.Image) -> None:

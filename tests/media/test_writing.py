@@ -5,13 +5,15 @@ from __future__ import annotations
 import hashlib
 import io
 import os
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import PIL
 import pytest
-from PIL import Image
-from PIL.ExifTags import IFD, Base
+from PIL import Image, PngImagePlugin
+from PIL.ExifTags import GPS, IFD, Base
 
 from fiftyone_dp2vl.config import OutputConfig
 from fiftyone_dp2vl.errors import PhotoError, RunError
@@ -110,6 +112,33 @@ def test_leftovers_of_killed_writers_are_removed(tmp_path: Path) -> None:
     assert os.listdir(tmp_path / "sub") == ["a.part"]
 
 
+@pytest.mark.parametrize("mode", ["LA", "RGBA"])
+def test_an_opaque_alpha_channel_that_webp_leaves_out_is_given_back(
+    tmp_path: Path, mode: str
+) -> None:
+    photo = _photo(mode)
+    opaque = replace(photo, alpha=np.full_like(photo.alpha, 255))
+    write_photo(opaque, tmp_path / "a.webp", OutputConfig(format="webp"))
+    back = read_back(tmp_path / "a.webp", opaque)
+    assert back.mode == mode
+    np.testing.assert_array_equal(back.pixels, opaque.pixels)
+    np.testing.assert_array_equal(back.alpha, opaque.alpha)
+    with pytest.raises(PhotoError, match="another size or mode"):
+        read_back(tmp_path / "a.webp", photo)
+
+
+@pytest.mark.parametrize("shape", [(65501, 16, 3), (16, 65501, 3)])
+def test_jpeg_refuses_a_side_that_it_cannot_hold(
+    tmp_path: Path, shape: tuple[int, int, int]
+) -> None:
+    photo = Photo(pixels=np.zeros(shape, np.uint8))
+    with pytest.raises(PhotoError, match="JPEG ends at 65500") as caught:
+        write_photo(photo, tmp_path / "a.jpg", OutputConfig(format="jpeg"))
+    assert caught.value.code == "too-large-for-jpeg"
+    fits = Photo(pixels=photo.pixels[:65500, :65500])
+    write_photo(fits, tmp_path / "a.jpg", OutputConfig(format="jpeg"))
+
+
 def test_read_back_notices_another_photo(tmp_path: Path) -> None:
     photo = _photo("RGBA")
     write_photo(photo, tmp_path / "a.png", OutputConfig())
@@ -183,6 +212,73 @@ def test_xmp_with_a_preview_stays_behind(tmp_path: Path, talkative: Photo) -> No
     Image.fromarray(talkative.pixels).save(path, xmp=xmp)
     write_photo(read_photo(path), tmp_path / "a.png", OutputConfig(metadata="keep"))
     assert b"Thumbnails" not in (tmp_path / "a.png").read_bytes()
+
+
+@pytest.fixture
+def camera_says(tmp_path: Path) -> Callable[..., dict[int, object]]:
+    """What a protected file says of the camera, by what its original says."""
+
+    def said(policy: str = "keep", ifd: IFD = IFD.Exif, **tags: object) -> dict[int, object]:
+        exif = Image.Exif()
+        names = GPS if ifd == IFD.GPSInfo else Base
+        exif.get_ifd(ifd).update({names[name]: value for name, value in tags.items()})
+        exif.get_ifd(ifd)[0xFE00] = "unknown"
+        Image.new("RGB", (20, 20)).save(tmp_path / "said.jpg", exif=exif)
+        photo = read_photo(tmp_path / "said.jpg")
+        write_photo(photo, tmp_path / "a.png", OutputConfig(metadata=policy), replace=True)
+        with Image.open(tmp_path / "a.png") as image:
+            return dict(image.getexif().get_ifd(ifd))
+
+    return said
+
+
+def test_camera_tags_travel_by_name(camera_says: Callable[..., dict[int, object]]) -> None:
+    said = camera_says(
+        "keep-no-gps",
+        FNumber=2.8,
+        LensModel="a lens",
+        OffsetTime="+01:00",
+        BodySerialNumber="1234",
+        LensSerialNumber="5678",
+        CameraOwnerName="A. Person",
+        ImageUniqueID="abcd",
+        UserComment=b"ASCII\0\0\0at 59.3 N, 18.0 E",
+    )
+    size = {Base.ColorSpace: 1, Base.ExifImageWidth: 20, Base.ExifImageHeight: 20}
+    assert said == {**size, Base.FNumber: 2.8, Base.LensModel: "a lens", Base.OffsetTime: "+01:00"}
+
+
+@pytest.mark.parametrize("value", ["x" * 5000, (1.0,) * 1000], ids=["text", "numbers"])
+def test_long_values_stay_behind_whatever_their_type(
+    camera_says: Callable[..., dict[int, object]], value: object
+) -> None:
+    tag = "LensModel" if isinstance(value, str) else "LensSpecification"
+    assert Base[tag] not in camera_says(**{tag: value})
+    place = "GPSAreaInformation" if isinstance(value, str) else "GPSLatitude"
+    assert camera_says(ifd=IFD.GPSInfo, **{place: value, "GPSLatitudeRef": "N"}) == {1: "N"}
+
+
+def test_what_jpeg_cannot_hold_is_left_behind_and_said(tmp_path: Path) -> None:
+    exif = Image.Exif()
+    texts = (Base.ImageDescription, Base.Make, Base.Model, Base.Software, Base.Artist)
+    exif.update(dict.fromkeys((*texts, Base.HostComputer, Base.Copyright), "x" * 4000))
+    wide = (Base.XPTitle, Base.XPComment, Base.XPAuthor, Base.XPKeywords, Base.XPSubject)
+    exif.update(dict.fromkeys(wide, b"x\0" * 2000))
+    texts = (Base.SpectralSensitivity, Base.OffsetTime, Base.LensMake, Base.LensModel)
+    exif.get_ifd(IFD.Exif).update(dict.fromkeys((*texts, Base.SubsecTime), "x" * 4000))
+    xmp = PngImagePlugin.PngInfo()
+    xmp.add_itxt("XML:com.adobe.xmp", "<x:xmpmeta>" + "<a>hello</a>" * 6000 + "</x:xmpmeta>")
+    Image.new("RGB", (20, 20)).save(tmp_path / "a.png", exif=exif, pnginfo=xmp)
+    photo = read_photo(tmp_path / "a.png")
+    output = OutputConfig(format="jpeg", metadata="keep")
+    notes = write_photo(photo, tmp_path / "a.jpg", output).notes
+    assert [note.split(" is ")[0] for note in notes] == ["the EXIF block", "the XMP packet"]
+    with Image.open(tmp_path / "a.jpg") as image:
+        assert not image.getexif()
+        assert "xmp" not in image.info
+    written = write_photo(photo, tmp_path / "b.png", OutputConfig(metadata="keep"))
+    assert written.notes == ()
+    assert read_photo(tmp_path / "b.png").metadata.xmp == photo.metadata.xmp
 
 
 def test_places(tmp_path: Path) -> None:

@@ -251,3 +251,11 @@ def test_the_defaults_are_the_long_way_round(photos, people, encoder, second_enc
     assert all(torch.equal(a.delta, b.delta) for a, b in zip(short, long, strict=True))
     with pytest.raises(ConfigError, match="1 surrogates are configured and 2 were given"):
         protect(images, config, encoders=[encoder, second_encoder])
+
+
+@pytest.mark.parametrize(
+    ("capability", "has_units"), [((7, 0), False), ((7, 5), False), ((8, 0), True), ((9, 0), True)]
+)
+def test_bfloat16_only_where_a_gpu_has_units_for_it(monkeypatch, capability, has_units):
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: capability)
+    assert engine._multiplies_bfloat16(torch.device("cuda:0")) is has_units

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import io
+import os
+import shutil
+import sys
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from fiftyone_dp2vl.cli import main
 from fiftyone_dp2vl.encoders import Encoder, registry
@@ -46,6 +50,27 @@ def test_folder_in_folder_out(
     assert "10 of 10" in captured.err
     assert _protect(folder) == 0
     assert "going on with the run" in capsys.readouterr().out
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="names are bytes here")
+def test_a_name_that_is_not_utf_8(
+    tmp_path: Path, items: list[PhotoItem], capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "album"
+    folder.mkdir()
+    photo = os.fsencode(folder) + b"/caf\xe9.jpg"
+    with open(photo, "wb") as stream, Image.open(items[0].path) as image:
+        image.convert("RGB").save(stream, "JPEG")
+    assert _protect(folder) == 0
+    (written,) = (tmp_path / "album-protected/photos").iterdir()
+    assert written.name.isascii()
+    assert read_photo(written).width == 80
+    assert "(caf\\udce9.jpg)" in capsys.readouterr().out
+    assert _protect(folder) == 0
+    os.truncate(photo, 100)
+    shutil.copy(items[1].path, folder)
+    assert _protect(folder, "--out", tmp_path / "second") == 1
+    assert "caf\\udce9.jpg is cut short" in capsys.readouterr().err
 
 
 def test_settings_reach_the_run(tmp_path: Path, items: list[PhotoItem]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,7 @@ import pytest
 from PIL import Image
 
 from fiftyone_dp2vl.config import OutputConfig, ProtectionConfig, SelectionConfig
-from fiftyone_dp2vl.encoders import load_encoder
+from fiftyone_dp2vl.encoders import Encoder, load_encoder
 from fiftyone_dp2vl.runs import PhotoItem, estimate, protect_photos
 from fiftyone_dp2vl.runs.pace import Pace
 
@@ -69,6 +70,15 @@ def test_files_are_free_beside_a_device_of_its_own() -> None:
     own = Pace(step=0.01, reading=1e-8, finishing=2e-7, cores=0)
     config = ProtectionConfig(steps=60)
     assert own.seconds(100, 4e5, config) < shared.seconds(100, 4e5, config)
+
+
+@pytest.mark.parametrize("lanes", [1, 2])
+def test_one_photo_at_a_time_and_a_strategy_that_needs_people(
+    tmp_path: Path, items: list[PhotoItem], config: ProtectionConfig, encoder: Encoder, lanes: int
+) -> None:
+    assert config.strategy == "swap"
+    settings = (replace(config, lanes=lanes), SelectionConfig(), OutputConfig())
+    assert estimate(items, tmp_path / "run", *settings, encoders=[encoder]).seconds > 0
 
 
 def test_nothing_is_left_behind(

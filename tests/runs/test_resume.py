@@ -142,6 +142,27 @@ def test_changed_and_deleted_originals_are_noticed(items: list[PhotoItem], run: 
     assert len(run(items).with_status("protected")) == 10
 
 
+def test_an_original_that_could_not_be_read_for_a_while(
+    items: list[PhotoItem], run: Runner
+) -> None:
+    finished = _cancelled_half_way(items, run)
+    waiting = [Path(item.path) for item in items if item.key not in finished][:3]
+    held = [(path.read_bytes(), path.stat().st_mtime_ns) for path in waiting]
+    waiting[0].write_bytes(held[0][0][:500])
+    waiting[1].write_bytes(b"")
+    waiting[2].unlink()
+    waiting[2].mkdir()
+    found = {record.key: record.code for record in run(items).with_status("failed")}
+    assert found == dict(
+        zip((path.stem for path in waiting), ("truncated", "empty", "not-a-file"), strict=True)
+    )
+    waiting[2].rmdir()
+    for path, (data, time) in zip(waiting, held, strict=True):
+        path.write_bytes(data)
+        os.utime(path, ns=(time, time))
+    assert len(run(items).with_status("protected")) == 10
+
+
 def test_touched_original_and_gone_item(items: list[PhotoItem], run: Runner) -> None:
     first = run(items)
     os.utime(items[0].path, ns=(1, 1))

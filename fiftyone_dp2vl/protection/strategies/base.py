@@ -69,6 +69,10 @@ class Place:
     aims: Tensor
     scale: Tensor
 
+    def to(self, device: torch.device) -> Place:
+        """Returns the same place on a device."""
+        return Place(*(part.to(device) for part in (self.centre, self.own, self.aims, self.scale)))
+
 
 @dataclass(frozen=True)
 class Weights:
