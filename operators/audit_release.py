@@ -9,12 +9,19 @@ from typing import Any
 import fiftyone.operators as foo
 import fiftyone.operators.types as types
 
-from fiftyone_dp2vl.errors import DP2VLError
+from fiftyone_dp2vl.errors import ConfigError, DP2VLError
+from fiftyone_dp2vl.release import KINDS
+from fiftyone_dp2vl.store.photos import GROUP_KINDS, field_problem
 from fiftyone_dp2vl.store.records import list_runs
 from fiftyone_dp2vl.store.release.records import list_releases
 
-from .forms import awaited, choices, said, tell_problem
+from .forms import awaited, choices, fields_of, said, tell_problem
 from .streaming import stream
+
+_SETTINGS = frozenset(
+    ("run", "identity_field", "allow_unprotected", "keep_text", "signed_off_by", "device")
+)
+"""Parameters of :func:`fiftyone_dp2vl.audit_release` beside the folder and the dataset."""
 
 
 class AuditRelease(foo.Operator):
@@ -60,10 +67,26 @@ class AuditRelease(foo.Operator):
             min=0,
             label="Photos without protection that may be there",
         )
+        people = fields_of(ctx.dataset, GROUP_KINDS)
+        if people:
+            inputs.str(
+                "identity_field",
+                label="Who is on a photo",
+                description="These names are looked for in the folder; default the run's",
+                view=choices(people),
+            )
+        inputs.list(
+            "keep_text",
+            types.String(),
+            label="Words that may stand there",
+            view=choices(KINDS),
+        )
         inputs.str("signed_off_by", label="Who answers for this audit")
         folder = said(ctx.params, "directory", made[-1] if made else "")
         if not folder or not Path(folder).expanduser().is_dir():
             tell_problem(inputs, "directory", "give the folder of a release", below="directory")
+        name, problem = _first_problem(ctx.dataset, ctx.params) or (None, None)
+        tell_problem(inputs, "settings", problem, below=name)
         return form
 
     def execute(self, ctx: foo.ExecutionContext) -> Iterator[Any]:
@@ -71,17 +94,19 @@ class AuditRelease(foo.Operator):
         from fiftyone_dp2vl.store import audit_release
 
         folder = Path(ctx.params["directory"]).expanduser().absolute()
+        given = {k: v for k, v in ctx.params.items() if k in _SETTINGS and v not in (None, "", [])}
         try:
+            _, problem = _first_problem(ctx.dataset, ctx.params) or (None, None)
+            if problem is not None:
+                raise ConfigError(problem)
             report = yield from stream(
                 ctx,
                 lambda tell, cancel: audit_release(
                     folder,
                     ctx.dataset,
-                    said(ctx.params, "run", None),
-                    allow_unprotected=said(ctx.params, "allow_unprotected", 0),
-                    signed_off_by=said(ctx.params, "signed_off_by", ""),
                     progress=tell,
                     cancel=cancel,
+                    **given,
                 ),
                 phases={"index": (0.0, 0.4), "audit": (0.4, 1.0)},
             )
@@ -103,11 +128,31 @@ class AuditRelease(foo.Operator):
         Args:
             samples: a FiftyOne dataset or view; all of the dataset counts
             directory: the folder
-            **settings: ``run``, ``allow_unprotected``, ``signed_off_by``
+            **settings: ``run``, ``identity_field``, ``allow_unprotected``, ``keep_text``,
+                ``signed_off_by`` and ``device``, as :func:`fiftyone_dp2vl.audit_release` takes them
 
         Returns:
             None; in a notebook, a task to ``await`` for the end
+
+        Raises:
+            ConfigError: if a setting is unknown or will not do
         """
         params = {"directory": str(directory), **settings}
+        if "keep_text" in params:
+            params["keep_text"] = list(params["keep_text"])
+        # FiftyOne would say it too, as a traceback in an ExecutionError
+        _, problem = _first_problem(samples, params) or (None, None)
+        if problem is not None:
+            raise ConfigError(problem)
         result = foo.execute_operator(self.uri, dataset=samples._root_dataset, params=params)
         return awaited(result, lambda done: None)
+
+
+def _first_problem(dataset: Any, params: dict[str, Any]) -> tuple[str, str] | None:
+    """Returns what is wrong with the parameters: an input's name and one sentence; or None."""
+    unknown = sorted(set(params) - {"directory", *_SETTINGS})
+    if unknown:
+        known = ", ".join(sorted(_SETTINGS))
+        return unknown[0], f"unknown setting {unknown[0]!r}: the settings are {known}"
+    problem = field_problem(dataset, said(params, "identity_field", None), GROUP_KINDS)
+    return ("identity_field", problem) if problem is not None else None

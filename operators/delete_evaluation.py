@@ -7,7 +7,13 @@ from typing import Any
 import fiftyone.operators as foo
 import fiftyone.operators.types as types
 
-from fiftyone_dp2vl.store.evaluations import AttackEvaluation, list_evaluations
+from fiftyone_dp2vl.store.evaluations import (
+    METHOD,
+    AttackEvaluation,
+    list_evaluations,
+    load_evaluation,
+)
+from fiftyone_dp2vl.store.folders import files_kept
 
 from .forms import awaited, chosen_record
 
@@ -46,7 +52,8 @@ class DeleteEvaluation(foo.Operator):
             "delete_files",
             default=True,
             label="Delete the report too",
-            description=f"Only {record.report.name} and {record.page.name} in {record.directory}",
+            description=_kept(ctx, record)
+            or f"Only {record.report.name} and {record.page.name} in {record.directory}",
         )
         inputs.md(_summary(record), name="summary")
         return form
@@ -55,12 +62,13 @@ class DeleteEvaluation(foo.Operator):
         """Deletes the evaluation."""
         from fiftyone_dp2vl.store import delete_evaluation
 
-        record = delete_evaluation(
-            ctx.dataset,
-            ctx.params["evaluation"],
-            delete_files=ctx.params.get("delete_files", True),
+        name, delete_files = ctx.params["evaluation"], ctx.params.get("delete_files", True)
+        kept = _kept(ctx, load_evaluation(ctx.dataset, name)) if delete_files else None
+        record = delete_evaluation(ctx.dataset, name, delete_files=delete_files and kept is None)
+        ctx.ops.notify(
+            f"Evaluation {record.evaluation} was deleted" + (f"; {kept}" if kept else ""),
+            variant="warning" if kept else "success",
         )
-        ctx.ops.notify(f"Evaluation {record.evaluation} was deleted", variant="success")
         ctx.ops.reload_dataset()
         return {
             "evaluation": record.evaluation,
@@ -83,6 +91,10 @@ class DeleteEvaluation(foo.Operator):
         params = {"evaluation": evaluation, "delete_files": delete_files}
         result = foo.execute_operator(self.uri, dataset=samples._root_dataset, params=params)
         return awaited(result, lambda done: done.result)
+
+
+def _kept(ctx: foo.ExecutionContext, record: AttackEvaluation) -> str | None:
+    return files_kept(ctx.dataset, record.names.key, METHOD, record.directory)
 
 
 def _summary(record: AttackEvaluation) -> str:

@@ -7,7 +7,8 @@ from typing import Any
 import fiftyone.operators as foo
 import fiftyone.operators.types as types
 
-from fiftyone_dp2vl.store.records import ProtectionRun, list_runs
+from fiftyone_dp2vl.store.folders import files_kept
+from fiftyone_dp2vl.store.records import METHOD, ProtectionRun, list_runs, load_run
 
 from .forms import awaited, chosen_record
 
@@ -44,7 +45,7 @@ class DeleteRun(foo.Operator):
             "delete_files",
             default=True,
             label="Delete the protected files too",
-            description=f"Only what the run wrote in {record.directory}",
+            description=_kept(ctx, record) or f"Only what the run wrote in {record.directory}",
         )
         inputs.md(_summary(record), name="summary")
         return form
@@ -53,10 +54,13 @@ class DeleteRun(foo.Operator):
         """Deletes the run."""
         from fiftyone_dp2vl.store import delete_run
 
-        record = delete_run(
-            ctx.dataset, ctx.params["run"], delete_files=ctx.params.get("delete_files", True)
+        run, delete_files = ctx.params["run"], ctx.params.get("delete_files", True)
+        kept = _kept(ctx, load_run(ctx.dataset, run)) if delete_files else None
+        record = delete_run(ctx.dataset, run, delete_files=delete_files and kept is None)
+        ctx.ops.notify(
+            f"Run {record.run} was deleted" + (f"; {kept}" if kept else ""),
+            variant="warning" if kept else "success",
         )
-        ctx.ops.notify(f"Run {record.run} was deleted", variant="success")
         ctx.ops.reload_dataset()
         return {"run": record.run, "fields": list(record.fields), "directory": record.directory}
 
@@ -74,6 +78,10 @@ class DeleteRun(foo.Operator):
         params = {"run": run, "delete_files": delete_files}
         result = foo.execute_operator(self.uri, dataset=samples._root_dataset, params=params)
         return awaited(result, lambda done: done.result)
+
+
+def _kept(ctx: foo.ExecutionContext, record: ProtectionRun) -> str | None:
+    return files_kept(ctx.dataset, record.names.key, METHOD, record.directory)
 
 
 def _summary(record: ProtectionRun) -> str:

@@ -117,7 +117,9 @@ class EvaluateAttack(foo.Operator):
             run (None): the protection to attack, by default none
             evaluation (None): a name, by default ``eval1``, ``eval2``, ...
             delegate (False): whether to schedule the operation instead
-            **settings: anything that :func:`fiftyone_dp2vl.store.evaluate_attack_dataset` or
+            **settings: fields and choices of photos, folders and device as
+                :func:`fiftyone_dp2vl.store.evaluate_attack_dataset` takes them, but no
+                ``questions`` and ``distractors``; and whatever
                 :class:`~fiftyone_dp2vl.attack.settings.AttackConfig` takes, for example
                 ``attackers=["embedded"]``; proxies may stand among the attackers
 

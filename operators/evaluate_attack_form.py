@@ -268,6 +268,7 @@ def fine_tunes(view: Any, params: dict[str, Any]) -> bool:
 def first_problem(view: Any, params: dict[str, Any]) -> tuple[str, str] | None:
     """Returns what is wrong with the parameters: an input's name and one sentence; or None."""
     from fiftyone_dp2vl.attack.arms import chosen_arms
+    from fiftyone_dp2vl.store.attack import report_problem
 
     try:
         arguments = arguments_of(view, params)
@@ -276,6 +277,11 @@ def first_problem(view: Any, params: dict[str, Any]) -> tuple[str, str] | None:
     problem = evaluation_problem(view, arguments["evaluation"])
     if problem is not None:
         return "evaluation", problem
+    problem = report_problem(
+        view._root_dataset, arguments["evaluation"], arguments.get("output_dir")
+    )
+    if problem is not None:
+        return "output_dir", problem
     try:
         config = config_of(view, params)
     except DP2VLError as error:

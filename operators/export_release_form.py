@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 from typing import Any
 
@@ -100,14 +101,14 @@ def add_plan(inputs: types.Object, plan: ReleasePlan, params: dict[str, Any]) ->
                 label="How many photos go without protection",
                 description=f"Type {count} to confirm that you have looked at them",
             )
-    for number, words in enumerate(plan.words):
+    for words in plan.words:
         view = types.DropdownView()
         if not words.named:
             view.add_choice("mask", label="Mask: say what it was instead")
         view.add_choice("drop", label="Leave the field out" if words.named else _DROP)
         view.add_choice("keep", label="Keep it on purpose")
         inputs.enum(
-            f"{_WORDS}{number}",
+            _input_of(words),
             view.values(),
             label=words.label,
             description=", ".join(words.examples),
@@ -204,7 +205,7 @@ def first_problem(view: Any, plan: ReleasePlan, params: dict[str, Any]) -> tuple
         decided.check(plan.words)
         plan.without(decided)
     except DP2VLError as error:
-        return f"{_WORDS}0", str(error)
+        return _input_of(plan.words[0]) if plan.words else "fields", str(error)
     return None
 
 
@@ -213,8 +214,11 @@ def _text_of(listed: tuple[TextListing, ...], params: dict[str, Any]) -> Any:
     text = params.get("text")
     if text:
         return text
-    return {
-        words.key: params[f"{_WORDS}{number}"]
-        for number, words in enumerate(listed)
-        if params.get(f"{_WORDS}{number}")
-    }
+    return {words.key: params[_input_of(words)] for words in listed if params.get(_input_of(words))}
+
+
+def _input_of(words: TextListing) -> str:
+    """Returns the name of the input that decides about words."""
+    # by what they are, not where they stand: when the fields are chosen anew, a place would hand
+    # what was said of one field's words to another's
+    return _WORDS + hashlib.sha256(words.key.encode()).hexdigest()[:8]

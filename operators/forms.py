@@ -19,7 +19,6 @@ __all__ = [
     "said",
     "tell_fetching",
     "tell_problem",
-    "unset_to_none",
 ]
 
 T = TypeVar("T")
@@ -94,11 +93,6 @@ def said(params: dict[str, Any], name: str, default: Any) -> Any:
     """Returns a parameter, or its default where it is absent or was emptied in the form."""
     value = params.get(name)
     return default if value is None or value == "" else value
-
-
-def unset_to_none(value: Any) -> Any:
-    """Returns None for what an emptied input leaves behind."""
-    return None if value in ("", [], {}) else value
 
 
 def encoder_problem(name: str, *, local_files_only: bool = False) -> str | None:

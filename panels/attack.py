@@ -34,6 +34,7 @@ from .parts import (
     dropdown,
     escaped,
     forget_copies,
+    offer_others,
     page,
     prompt,
     show_pending,
@@ -128,6 +129,11 @@ class Attack(foo.Panel):
         body = types.Object()
         show_pending(body, pending_work(ctx.dataset), self.poll)
         evaluation = _evaluation(ctx)
+        names = [known.evaluation for known in list_evaluations(ctx.dataset)]
+        if evaluation is None and names:
+            options = {name: name for name in names}
+            offer_others(body, "evaluation", options, "Evaluation", self.on_change_evaluation)
+            return page(body)
         if evaluation is None:
             text(
                 body,

@@ -24,6 +24,7 @@ from fiftyone_dp2vl.store.photos import field_kind
 from fiftyone_dp2vl.store.projection import METHODS
 from fiftyone_dp2vl.store.records import ProtectionRun, list_runs
 from fiftyone_dp2vl.store.separation import load_separation
+from fiftyone_dp2vl.store.workers import is_left
 
 from .cluster_table import separation_markdown
 from .cluster_traces import HALO, STATUS, halo, layout, traces
@@ -33,6 +34,7 @@ from .parts import (
     column,
     dropdown,
     forget_copies,
+    offer_others,
     page,
     prompt,
     show_pending,
@@ -161,7 +163,11 @@ class Clusters(foo.Panel):
         runs = {record.run: record for record in list_runs(ctx.dataset)}
         record = runs.get(ctx.panel.get_state("controls.run"))
         if record is None:
-            self._render_empty(ctx, body)
+            if runs:
+                labels = {name: _run_label(r) for name, r in runs.items()}
+                offer_others(body, "run", labels, "Run", self.on_change_run)
+            else:
+                self._render_empty(ctx, body)
             return page(body)
         measured = load_separation(ctx.dataset, record)
         encoder = ctx.panel.get_state("controls.encoder")
@@ -221,7 +227,7 @@ class Clusters(foo.Panel):
             )
 
     def _render_unfinished(self, body: types.Object, record: ProtectionRun) -> None:
-        if record.state == "running":
+        if record.state == "running" and not is_left(record):
             text(
                 body,
                 "about",
@@ -370,7 +376,11 @@ def _view_key(ctx: foo.ExecutionContext) -> str:
 
 def _visible(ctx: foo.ExecutionContext, points: PlotPoints) -> set[str] | None:
     view = _own_view(ctx)
-    return None if view is None else set(view.values("id")) & set(points.ids)
+    if view is None:
+        return None
+    # patches have ids of their own
+    key = "sample_id" if view.has_sample_field("sample_id") else "id"
+    return set(view.values(key)) & set(points.ids)
 
 
 def _extended(ctx: foo.ExecutionContext) -> tuple[list[str], str | None]:
@@ -391,6 +401,8 @@ def _signature(ctx: foo.ExecutionContext) -> str:
 def _run_label(record: ProtectionRun) -> str:
     done = record.counts.get("protected", 0)
     state = f"{done} protected" if record.state == "complete" else record.state
+    if record.state == "running" and is_left(record):
+        state = "stopped"
     return f"{record.run} · {state}"
 
 

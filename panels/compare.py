@@ -14,6 +14,7 @@ from fiftyone_dp2vl.store.panels.photo import (
     PhotoFigures,
     amplified,
     load_pair,
+    original_file,
     photo_figures,
     protected_file,
     visible_quality,
@@ -22,7 +23,7 @@ from fiftyone_dp2vl.store.records import ProtectionRun, list_runs
 
 from .cluster_table import DASH
 from .empty import offer_protection
-from .parts import choose, column, dropdown, forget_copies, page, text, wrapping
+from .parts import choose, column, dropdown, forget_copies, offer_others, page, text, wrapping
 
 _TIMES = {str(times): f"\N{MULTIPLICATION SIGN}{times}" for times in (1, 2, 4, 8, 16, 32)}
 _PLOT = "pictures"
@@ -72,6 +73,9 @@ class Compare(foo.Panel):
         runs = {record.run: record for record in list_runs(ctx.dataset)}
         record = runs.get(ctx.panel.get_state("controls.run"))
         sample = _sample(ctx)
+        if record is None and runs:
+            offer_others(body, "run", {name: name for name in runs}, "Run", self.on_change_run)
+            return page(body)
         if record is None or sample is None:
             said = (
                 "### No run yet\nProtect photos, and each is shown beside its protected copy here."
@@ -107,7 +111,9 @@ class Compare(foo.Panel):
     def _show(self, ctx: foo.ExecutionContext) -> None:
         forget_copies(ctx, "pictures")
         runs = {record.run: record for record in list_runs(ctx.dataset)}
-        run = choose(ctx.panel.get_state("controls.run"), list(runs))
+        # the last is shown where none was chosen: one that stopped has no copy of most photos
+        complete_last = sorted(runs, key=lambda name: runs[name].state == "complete")
+        run = choose(ctx.panel.get_state("controls.run"), complete_last)
         times = ctx.panel.get_state("controls.times")
         times = times if times in _TIMES else "8"
         state: dict[str, Any] = {"controls.run": run, "controls.times": times, "problem": None}
@@ -116,7 +122,7 @@ class Compare(foo.Panel):
             figures = photo_figures(sample, runs[run])
             try:
                 shared = protected_file(runs[run], figures.path)
-                before, after = load_pair(sample[runs[run].filepath_field], shared)
+                before, after = load_pair(original_file(sample, runs[run]), shared)
             except PhotoError as error:
                 state |= {"problem": str(error), "size": None}
             else:
@@ -227,6 +233,12 @@ def _caption(ctx: foo.ExecutionContext, shown: int) -> str:
 
 
 def _figures_markdown(record: ProtectionRun, figures: PhotoFigures) -> str:
+    if figures.status is None and record.state != "complete":
+        return (
+            f"### Run {record.run} is not finished\nIt has not come to this photo, or has not "
+            "stored its figures yet. Started again under its name and settings it goes on where it "
+            "was."
+        )
     if figures.status is None:
         return f"### Not in run {record.run}\nThis photo was not in the view that was protected."
     if figures.status == "failed":

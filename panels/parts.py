@@ -19,6 +19,7 @@ __all__ = [
     "dropdown",
     "escaped",
     "forget_copies",
+    "offer_others",
     "page",
     "prompt",
     "show_pending",
@@ -100,6 +101,25 @@ def dropdown(
     for value, shown in options.items():
         view.add_choice(value, label=shown)
     parent.enum(name, view.values(), view=view, label=label, on_change=on_change)
+
+
+def offer_others(
+    body: types.Object, name: str, options: Mapping[str, str], label: str, on_change: Handler
+) -> None:
+    """Adds a chooser alone, for a panel whose choice was deleted while it was open.
+
+    What the panel drew is of the deleted one, so nothing is shown until another one is chosen.
+
+    Args:
+        body: the panel's content
+        name: of the state that holds the choice
+        options: value -> what is shown
+        label: what is chosen
+        on_change: called with the value in ``ctx.params["value"]``
+    """
+    row = wrapping(body, "controls", gap=1, alignItems="flex-end")
+    dropdown(row, name, options, label, on_change)
+    text(body, "about", f"### No {label.lower()} is shown\nIt was deleted: choose another one.")
 
 
 def text(parent: types.Object, name: str, markdown: str, **sx: Any) -> None:

@@ -13,6 +13,7 @@ from ..errors import ConfigError
 from .photo_sets import held_out, picked
 from .photos import GROUP_KINDS, field_kind, field_problem, require_photos
 from .records import load_run
+from .run_fields import require_run_fields
 
 __all__ = ["FACE_KINDS", "QUERY_SHARE", "TEXT_KINDS", "attack_album"]
 
@@ -70,13 +71,15 @@ def attack_album(
 
     Raises:
         ConfigError: if a field or a choice of photos will not do
-        RunError: if there is no such run
+        RunError: if there is no such run, or it lost the field with its files
     """
     record = load_run(view._root_dataset, run) if run is not None else None
     if record is not None and record.state != "complete":
         raise ConfigError(f"run {run!r} is {record.state}: finish it before it is attacked")
     filepath_field = record.filepath_field if record is not None else "filepath"
     require_photos(view, filepath_field)
+    if record is not None:
+        require_run_fields(view, record, record.names.path)
     for field, kinds in (
         *((name, GROUP_KINDS) for name in (identity, affiliation, scenario)),
         (description, TEXT_KINDS),

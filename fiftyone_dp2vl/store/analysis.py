@@ -9,9 +9,12 @@ from ..errors import RunError
 from ..runs import Progress
 from .embeddings import compute_embeddings
 from .names import RunNames, clean_field
+from .photos import all_photos
 from .plots import register_plots
 from .projection import plot_keys, register_umap
 from .records import ProtectionRun, load_run, save_run
+from .run_fields import require_run_fields
+from .schema import changing
 from .separation import Separation, load_separation, measure_separation, save_separation
 
 __all__ = ["analyse_run", "names_with", "store_separation"]
@@ -33,8 +36,8 @@ def analyse_run(
     """Measures how far apart a run moved its photos, and keeps the figures with the run.
 
     A held-out encoder's embeddings of the run's photos, clean and protected, are computed where
-    they are missing and become fields of the run, beside two plots; they go when the run is
-    deleted.
+    they are missing and become fields of the run; they go when the run is deleted. Two plots of
+    each encoder are drawn anew.
 
     Args:
         dataset: a FiftyOne dataset
@@ -50,7 +53,7 @@ def analyse_run(
         the figures, an encoder each
 
     Raises:
-        RunError: if there is no such run, or it is not complete
+        RunError: if there is no such run, it is not complete, or lost its fields
         ConfigError: if the run's photos are gone
         ModelNotFoundError: if an encoder's weights are missing
         DP2VLError: if ``umap`` is asked for and is not installed
@@ -62,6 +65,10 @@ def analyse_run(
         raise RunError(f"run {run!r} is {record.state}: finish it by starting it again first")
     chosen = list(dict.fromkeys(encoders)) or list(record.protection.encoders)
     names = names_with(dataset, record, chosen)
+    require_run_fields(dataset, record, names.path, names.status)
+    for encoder in set(chosen) & set(record.protection.encoders):
+        both = names.clean_embedding(encoder), names.protected_embedding(encoder)
+        require_run_fields(dataset, record, *both)
     # what will belong to the run is noted first, so that deleting the run finds it in any case
     methods = ("pca", "umap") if umap else ("pca",)
     keys = [
@@ -73,10 +80,11 @@ def analyse_run(
         fields=tuple(dict.fromkeys((*record.fields, *names.fields()))),
         brain_keys=tuple(dict.fromkeys((*record.brain_keys, *keys))),
     )
-    photos = dataset.exists(record.names.status)
+    photos = all_photos(dataset).exists(names.status)
     for encoder in chosen:
         if encoder not in record.protection.encoders:
             _embed(photos, record, names, encoder, device, batch_size, progress, cancel)
+        with changing(dataset):
             register_plots(photos, names, encoder)
         if umap:
             register_umap(photos, names, encoder)

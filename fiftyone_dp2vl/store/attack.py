@@ -17,6 +17,7 @@ from ..media.atomic import write_atomically
 from ..runs import Progress
 from .albums import QUERY_SHARE, attack_album
 from .evaluations import (
+    METHOD,
     REPORT,
     AttackEvaluation,
     EvaluationNames,
@@ -26,10 +27,12 @@ from .evaluations import (
     next_evaluation_name,
     save_evaluation,
 )
+from .folders import folder_problem
 from .home import home_of
 from .photos import group_values, require_photos
 from .predictions import predicted_arms, store_predictions
 from .records import ProtectionRun, load_run
+from .run_fields import columns
 from .workers import this_worker
 
 if TYPE_CHECKING:
@@ -43,6 +46,7 @@ __all__ = [
     "default_cache",
     "evaluate_attack_dataset",
     "plan_attack_dataset",
+    "report_problem",
     "store_results",
     "write_page",
 ]
@@ -123,6 +127,10 @@ def evaluate_attack_dataset(
     problem = evaluation_problem(dataset, evaluation)
     if problem is not None:
         raise RunError(problem)
+    folder = _folder(dataset, evaluation, output_dir)
+    problem = report_problem(dataset, evaluation, output_dir)
+    if problem is not None:
+        raise RunError(problem)
     mapping: dict[str, Any] = {
         "identity": identity,
         "affiliation": affiliation,
@@ -158,7 +166,7 @@ def evaluate_attack_dataset(
         evaluation=evaluation,
         state="writing",
         run=run,
-        directory=str(Path(output_dir or _directory(dataset, evaluation)).expanduser().absolute()),
+        directory=str(folder),
         attackers=tuple(report.attackers),
         summary=tuple(verdict_sentences(report)),
         fields=(names.truth, *map(names.prediction, arms)),
@@ -219,9 +227,22 @@ def default_cache(dataset: Any) -> Path:
     return home_of(dataset) / "attack-cells"
 
 
-def _directory(dataset: Any, evaluation: str) -> Path:
-    # a run's folder lies beside it, and no run's name has a hyphen
-    return home_of(dataset) / f"attack-{evaluation}"
+def report_problem(dataset: Any, evaluation: str, output_dir: str | None) -> str | None:
+    """Returns one sentence that says why a report cannot be written to a folder, or None.
+
+    Args:
+        dataset: a FiftyOne dataset
+        evaluation: the evaluation's name
+        output_dir: the folder, or None for the default one
+    """
+    folder = _folder(dataset, evaluation, output_dir)
+    return folder_problem(dataset, EvaluationNames(evaluation).key, METHOD, folder)
+
+
+def _folder(dataset: Any, evaluation: str, output_dir: str | None) -> Path:
+    # a run's folder lies beside the default one, and no run's name has a hyphen
+    chosen = output_dir or home_of(dataset) / f"attack-{evaluation}"
+    return Path(chosen).expanduser().absolute()
 
 
 def _store(dataset: Any, report: AttackReport, record: AttackEvaluation) -> None:
@@ -260,7 +281,7 @@ def _protection(record: ProtectionRun | None) -> ProtectionConfig | None:
 def _facts(view: Any, record: Any, protected: Mapping[str, Path]) -> dict[str, Any]:
     """Returns what a report says of a run: its configuration, encoders and visible cost."""
     names, chosen = record.names, view.select(list(protected))
-    linf, psnr, ssim = chosen.values([names.linf, names.psnr, names.ssim])
+    linf, psnr, ssim = columns(chosen, [names.linf, names.psnr, names.ssim])
     return {
         "run": record.run,
         "config": record.protection.to_dict(),

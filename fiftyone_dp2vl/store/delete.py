@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
+from ..errors import RunError
 from .files import delete_run_files
+from .folders import files_kept
 from .plots import delete_plots
-from .records import ProtectionRun, forget_run, load_run
+from .records import METHOD, ProtectionRun, forget_run, load_run
+from .schema import changing
+from .workers import is_working
 
 __all__ = ["delete_run", "withdraw_media_field"]
 
@@ -18,19 +23,26 @@ def delete_run(dataset: Any, run: str, *, delete_files: bool = True) -> Protecti
         dataset: a FiftyOne dataset
         run: the run's name
         delete_files: whether to delete the protected files too. Only files that the run wrote are
-            deleted; its folder goes when nothing else is in it
+            deleted; its folder goes when nothing else is in it. Where another run names the
+            folder too, as a cloned dataset's does, its files are kept, with a warning
 
     Returns:
         the record of what was deleted
 
     Raises:
-        RunError: if there is no such run
+        RunError: if there is no such run, or it is at work
     """
     dataset = dataset._root_dataset
     record = load_run(dataset, run)
+    if record.state == "running" and is_working(record.worker):
+        raise RunError(f"run {run!r} is at work: wait for its end or cancel it, then delete it")
     # files first: if that fails the record is still there, and the call can be repeated
     if delete_files:
-        delete_run_files(record.directory)
+        kept = files_kept(dataset, record.names.key, METHOD, record.directory)
+        if kept is None:
+            delete_run_files(record.directory)
+        else:
+            warnings.warn(kept, stacklevel=2)
     delete_plots(dataset, list(record.brain_keys) or _plots_of(record))
     withdraw_media_field(dataset, record.names.path)
     fields = [field for field in record.fields if dataset.has_sample_field(field)]
@@ -48,10 +60,11 @@ def _plots_of(record: ProtectionRun) -> list[str]:
 
 def withdraw_media_field(dataset: Any, field: str) -> None:
     """Makes the App forget a media field, before the field itself goes."""
-    config = dataset.app_config
-    if field in config.media_fields:
-        config.media_fields.remove(field)
-    for choice in ("grid_media_field", "modal_media_field"):
-        if getattr(config, choice, None) == field:
-            setattr(config, choice, "filepath")
-    dataset.save()
+    with changing(dataset):
+        config = dataset.app_config
+        if field in config.media_fields:
+            config.media_fields.remove(field)
+        for choice in ("grid_media_field", "modal_media_field"):
+            if getattr(config, choice, None) == field:
+                setattr(config, choice, "filepath")
+        dataset.save()

@@ -71,9 +71,9 @@ def estimate_run(
 ) -> RunEstimate:
     """Returns what a run would cost.
 
-    The pace is that of an earlier run with the same encoders, or for the embedded encoder that of
-    a few steps of the engine, timed once a process. Other encoders are not loaded for it: they
-    may take minutes to load, or have to be fetched.
+    The pace is that of an earlier run with the same encoders that was not interrupted, or for the
+    embedded encoder that of a few steps of the engine, timed once a process. Other encoders are
+    not loaded for it: they may take minutes to load, or have to be fetched.
 
     Args:
         view: a FiftyOne dataset or view of photos
@@ -105,7 +105,9 @@ def _seconds(
     for record in reversed(list_runs(view)):
         done = record.counts.get("protected", 0)
         like = record.protection.encoders == config.encoders
-        if record.state == "complete" and like and done and record.seconds:
+        # what a call that went on took is not the time of all the run's photos
+        whole = record.state == "complete" and not record.resumed
+        if whole and like and done and record.seconds:
             earlier = record.protection.steps + _FIXED_STEPS
             return record.seconds / done / earlier * steps * photos
     if config.encoders != ("embedded",):

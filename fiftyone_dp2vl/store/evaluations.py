@@ -6,6 +6,7 @@ import contextlib
 import json
 import keyword
 import re
+import warnings
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from typing import Any
 from ..errors import ConfigError, RunError
 from ..measure.cards import CardError
 from ..measure.report import AttackReport
+from .folders import files_kept
 from .names import PREFIX
 
 __all__ = [
@@ -255,7 +257,8 @@ def delete_evaluation(
     Args:
         dataset: a FiftyOne dataset
         evaluation: its name
-        delete_files: whether to delete the report's files too
+        delete_files: whether to delete the report's files too. Where another evaluation names
+            their folder too, as a cloned dataset's does, they are kept, with a warning
 
     Returns:
         the record of what was deleted
@@ -267,7 +270,11 @@ def delete_evaluation(
     dataset = dataset._root_dataset
     record = load_evaluation(dataset, evaluation)
     if delete_files:
-        _delete_files(record)
+        kept = files_kept(dataset, record.names.key, METHOD, record.directory)
+        if kept is None:
+            _delete_files(record)
+        else:
+            warnings.warn(kept, stacklevel=2)
     clear_results(dataset, record)
     dataset.delete_run(record.names.key)
     return record

@@ -52,7 +52,7 @@ def probe_people(
     Args:
         before: (N, P) embeddings of the shared photos, clean
         after: (N, P), protected
-        who: N persons, None where unknown
+        who: N persons, None or ``""`` where unknown
         queries: M embeddings (P,) of clean photos that were not protected
         truth: M persons
         seed: of the folds
@@ -60,7 +60,7 @@ def probe_people(
     Raises:
         ConfigError: if fewer than two persons are known
     """
-    rows = [i for i, name in enumerate(who) if name is not None]
+    rows = [i for i, name in enumerate(who) if name]
     people = [str(who[i]) for i in rows]
     if len(set(people)) < 2:
         raise ConfigError(

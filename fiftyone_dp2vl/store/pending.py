@@ -7,6 +7,7 @@ from typing import Any
 
 from .plugin import PLUGIN_NAME
 from .records import list_runs
+from .workers import is_left
 
 __all__ = ["Pending", "pending_work"]
 
@@ -44,7 +45,7 @@ def pending_work(dataset: Any) -> list[Pending]:
     """Returns what is scheduled or at work on a dataset, oldest first.
 
     Delegated operations of this plugin tell their progress. A run that another process made
-    directly tells only that it is at work.
+    directly tells only that it is at work; one whose process died is not.
 
     Args:
         dataset: a FiftyOne dataset
@@ -70,6 +71,6 @@ def pending_work(dataset: Any) -> list[Pending]:
         )
         params = getattr(operation.context, "request_params", {}).get("params", {})
         delegated_runs.add(params.get("run"))
-    direct = [r.run for r in list_runs(dataset) if r.state == "running"]
+    direct = [r.run for r in list_runs(dataset) if r.state == "running" and not is_left(r)]
     found.extend(Pending(f"Run {run}", "running") for run in direct if run not in delegated_runs)
     return found

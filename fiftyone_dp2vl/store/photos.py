@@ -9,6 +9,7 @@ from ..errors import ConfigError
 __all__ = [
     "GROUP_KINDS",
     "MASK_KINDS",
+    "all_photos",
     "field_kind",
     "field_problem",
     "fields_of",
@@ -28,6 +29,16 @@ MASK_KINDS = ("Detections", "Detection", "Segmentation")
 _NAMES_OF_PEOPLE = frozenset(
     ("identity", "individual", "people", "person", "person_id", "subject", "subject_id", "who")
 )
+
+
+def all_photos(dataset: Any) -> Any:
+    """Returns every photo of a dataset, of all slices where it is grouped.
+
+    A grouped dataset itself stands for the photos of one slice only.
+    """
+    if dataset.media_type == "group":
+        return dataset.select_group_slices(media_type="image")
+    return dataset
 
 
 def view_problem(view: Any, filepath_field: str = "filepath") -> str | None:

@@ -7,6 +7,7 @@ from typing import Any
 
 from ..measure.report import Answer, AttackReport
 from .evaluations import ARMS, EvaluationNames
+from .photos import all_photos
 from .schema import changing
 
 __all__ = ["identity_answers", "predicted_arms", "store_predictions"]
@@ -49,7 +50,7 @@ def store_predictions(dataset: Any, report: AttackReport, names: EvaluationNames
     answers = identity_answers(report)
     truth = {answer.photo: fo.Classification(label=answer.truth) for answer in answers}
     _write(dataset, names.truth, truth)
-    view = dataset.select(list(truth))
+    view = all_photos(dataset).select(list(truth))
     people = _people(answers)
     for arm in predicted_arms(report):
         said = {

@@ -19,12 +19,13 @@ from ..runs.settled import settled_in
 from .analysis import store_separation
 from .embeddings import compute_embeddings
 from .figures import store_figures
+from .folders import folder_problem
 from .home import home_of
 from .masks import label_masks
 from .names import RunNames, check_run_name
 from .photos import group_values, require_photos
 from .plots import register_plots
-from .records import ProtectionRun, forget_run, list_runs, now, save_run
+from .records import METHOD, ProtectionRun, forget_run, list_runs, now, save_run
 from .schema import changing
 from .settings import Settings, split_settings
 from .unfinished import begun_problem, proposed_run
@@ -121,8 +122,12 @@ def protect_dataset(
                 f"run {run!r} began in {earlier.directory}: leave output_dir out to go on there"
             )
         directory = Path(earlier.directory)
+    if earlier is None:  # a run that began, and was cloned since, goes on
+        problem = folder_problem(dataset, names.key, METHOD, directory)
+        if problem is not None:
+            raise RunError(problem)
     items = _items(view, filepath_field, group_field, mask_field)
-    begun = has_begun(directory)
+    begun, was_there = has_begun(directory), (directory / MANIFEST).is_file()
     if not begun:
         # refused before a record is made and models are loaded
         check_settings(chosen.protection, chosen_groups(items, chosen.selection))
@@ -155,6 +160,7 @@ def protect_dataset(
     if not bound:
         record = save_run(dataset, record)
     began = time.monotonic()
+    result: RunResult | None = None
     try:
         from ..encoders import default_device
 
@@ -186,7 +192,9 @@ def protect_dataset(
         store_separation(dataset, record)
     except BaseException as error:
         never_began = not (directory / MANIFEST).is_file()
-        if earlier is None and never_began:
+        # a run that this database does not know was in the folder, and refused to be taken for ours
+        refused = was_there and result is None and isinstance(error, RunError)
+        if earlier is None and (never_began or refused):
             forget_run(dataset, record)  # there is nothing to resume or delete
         elif not (bound and isinstance(error, RunError)):
             # a call that was refused, for other settings or because the run is at work in another
@@ -207,6 +215,7 @@ def protect_dataset(
         brain_keys=_joined(record.brain_keys, keys),
         worker="",
         seconds=round(time.monotonic() - began, 3),
+        resumed=begun,
     )
 
 
@@ -243,6 +252,11 @@ def output_problem(view: Any, run: str, output_dir: str | None, filepath_field: 
     parent = next((p for p in (directory, *directory.parents) if p.exists()), directory)
     if not parent.is_dir() or not os.access(parent, os.W_OK):
         return f"files cannot be written to {directory}: choose another folder"
+    if not any(record.run == run for record in list_runs(view)):
+        key = RunNames(run, ()).key
+        problem = folder_problem(view._root_dataset, key, METHOD, directory)
+        if problem is not None:
+            return problem
     try:
         check_output_folder(directory, view.limit(_CHECKED_SOURCES).values(filepath_field))
     except RunError as error:

@@ -51,6 +51,7 @@ class ProtectionRun:
         strategy: that moved the named photos, or all where nobody is named: what ``auto`` came to
         started: ISO date and time, UTC
         seconds: that the last call took
+        resumed: whether that call went on with what an earlier one had begun
         error: why it stopped, or None
         worker: the process that is at work on it, as
             :func:`~fiftyone_dp2vl.store.workers.this_worker` names it, or ``""``
@@ -77,6 +78,7 @@ class ProtectionRun:
     strategy: str = ""
     started: str = ""
     seconds: float = 0.0
+    resumed: bool = False
     error: str | None = None
     worker: str = ""
 

@@ -27,7 +27,7 @@ from ..measure import (
     silhouette,
 )
 from .held_out import HeldOutProbe, probe_people
-from .photos import group_values
+from .photos import all_photos, group_values
 from .records import ProtectionRun
 
 __all__ = ["FIGURES", "Separation", "load_separation", "measure_separation", "save_separation"]
@@ -111,8 +111,9 @@ def measure_separation(
         seed: of the photos drawn, of folds and of permutations
     """
     names = ["id", clean_field, protected_field]
-    ids, clean, protected = dataset.values(names)
-    people = group_values(dataset, record.group_field)
+    photos = all_photos(dataset)
+    ids, clean, protected = photos.values(names)
+    people = [name or None for name in group_values(photos, record.group_field)]
     twins = [i for i, vector in enumerate(protected) if vector is not None and _has(clean[i])]
     surrogate = encoder in record.protection.encoders
     if len(twins) < 2:
@@ -140,7 +141,7 @@ def measure_separation(
     )
     found.add(lambda: _mmd(before[rows], after[rows], seed), instead="mmd2")
     found.add(lambda: {"silhouette": _silhouette(before[rows], after[rows])}, instead="silhouette")
-    further = dataset.values(query_field) if query_field else [None] * len(ids)
+    further = photos.values(query_field) if query_field else [None] * len(ids)
     moved = set(twins)
     asked = [
         i

@@ -11,7 +11,7 @@ from ..runs.folder import has_begun
 from ..runs.manifest import ITEMS, ItemList
 from .records import ProtectionRun, list_runs, next_run_name
 from .settings import Settings
-from .workers import is_held, is_working
+from .workers import is_left
 
 __all__ = ["begun_problem", "is_begun", "proposed_run", "unfinished_run"]
 
@@ -56,7 +56,7 @@ def unfinished_run(
     """
     ids: Collection[str] | None = None
     for record in reversed(list_runs(view)):
-        if record.state == "complete" or not _left(record) or _differences(record, settings):
+        if record.state == "complete" or not is_left(record) or _differences(record, settings):
             continue
         if (record.filepath_field, record.group_field, record.mask_field) != fields:
             continue
@@ -92,13 +92,6 @@ def begun_problem(record: ProtectionRun, settings: Settings) -> str | None:
         f"run {record.run!r} was begun with other settings ({'; '.join(lines)}): give the same to "
         "go on with it, or choose another name"
     )
-
-
-def _left(record: ProtectionRun) -> bool:
-    """Says whether it is sure that nobody is at work on a run that is not complete."""
-    if is_held(Path(record.directory)):
-        return False
-    return record.state == "stopped" or is_working(record.worker) is False
 
 
 def _differences(record: ProtectionRun, settings: Settings) -> list[str]:

@@ -7,13 +7,16 @@ import importlib
 import os
 import platform
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock, Timeout
 
 from ..runs.lock import LOCK
 
-__all__ = ["is_held", "is_working", "this_worker"]
+if TYPE_CHECKING:
+    from .records import ProtectionRun
+
+__all__ = ["is_held", "is_left", "is_working", "this_worker"]
 
 _CLOCK_SECONDS = 60.0  # a clock that is set moves the start of every process by as much
 
@@ -59,6 +62,13 @@ def is_held(folder: Path) -> bool:
             return False
     except (Timeout, OSError):
         return True
+
+
+def is_left(record: ProtectionRun) -> bool:
+    """Says whether it is sure that nobody is at work on a run that is not complete."""
+    if is_held(Path(record.directory)):
+        return False
+    return record.state == "stopped" or is_working(record.worker) is False
 
 
 def _machine() -> str:

@@ -105,6 +105,23 @@ def test_another_attacker_and_another_evaluation_can_be_chosen(panel, world, tmp
         delete_evaluation(world, "second")
 
 
+def test_when_the_evaluation_shown_is_deleted_another_one_can_be_chosen(
+    open_panel, world, tmp_path
+):
+    from fiftyone_dp2vl.store.evaluations import delete_evaluation
+
+    store_evaluation(world, tmp_path, "second")
+    panel = open_panel("attack")
+    panel.do("on_change_evaluation", value="second")
+    delete_evaluation(world, "second")
+    panel.do("on_unload")
+    assert "No evaluation is shown" in panel.text()
+    choices = panel.find("evaluation")["view"]["choices"]
+    assert [choice["value"] for choice in choices] == ["eval1"]
+    panel.do("on_change_evaluation", value="eval1")
+    assert panel.find("verdict") is not None
+
+
 def test_the_report_is_saved_as_html(panel, report):
     ((name, given),) = panel.do("export")
     assert name == "browser_download"

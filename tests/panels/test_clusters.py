@@ -287,3 +287,72 @@ def test_copies_of_data_that_the_app_puts_into_the_state_are_dropped(open_panel,
     assert panel.state[root]
     panel.do("on_load")
     assert panel.state[root] is None
+
+
+def test_the_form_is_not_filled_with_a_field_that_only_sounds_like_a_person(open_panel, dataset):
+    dataset.set_values("filename", [f"{row}.png" for row in range(12)])
+    dataset.delete_sample_field("identity")
+    panel = open_panel("clusters", dataset)
+    ((_, given),) = panel.do("protect")
+    assert given["params"] == {}
+
+
+@pytest.fixture
+def protected(dataset, quick, tmp_path):
+    from fiftyone_dp2vl.store import protect_dataset
+
+    protect_dataset(dataset, "one", output_dir=str(tmp_path / "one"), **quick)
+    return dataset
+
+
+def test_a_run_whose_process_died_is_offered_again(open_panel, protected):
+    from fiftyone_dp2vl.store.records import save_run
+    from fiftyone_dp2vl.store.workers import this_worker
+
+    record = load_run(protected, "one")
+    save_run(protected, record, state="running", worker=this_worker())
+    panel = open_panel("clusters", protected)
+    assert "Run one is at work" in panel.text()
+    machine = this_worker().partition(":")[0]
+    save_run(protected, record, state="running", worker=f"{machine}:1:99")
+    panel.do("poll")
+    assert "at work" not in panel.text()
+    assert panel.find("timer") is None
+    assert "Run one stopped" in panel.text()
+    ((_, given),) = panel.do("resume")
+    assert given["params"]["run"] == "one"
+
+
+def test_when_the_run_shown_is_deleted_another_one_can_be_chosen(
+    open_panel, protected, quick, tmp_path
+):
+    from fiftyone_dp2vl.store import delete_run, protect_dataset
+
+    protect_dataset(protected, "two", output_dir=str(tmp_path / "two"), **quick)
+    sample = protected.first().id
+    panels = [
+        open_panel(name, protected, current_sample=sample) for name in ("clusters", "compare")
+    ]
+    assert [panel.state["controls"]["run"] for panel in panels] == ["two", "two"]
+    delete_run(protected, "two")
+    for panel in panels:
+        panel.do("on_unload")
+        assert "No run is shown" in panel.text()
+        assert [choice["value"] for choice in panel.find("run")["view"]["choices"]] == ["one"]
+        panel.do("on_change_run", value="one")
+        assert "No run is shown" not in panel.text()
+        assert panel.data
+
+
+def test_patches_show_the_points_of_their_photos(open_panel, protected):
+    import fiftyone as fo
+
+    def face():
+        return fo.Detection(label="face", bounding_box=[0.1, 0.1, 0.5, 0.5])
+
+    some = protected.limit(5)
+    some.set_values("faces", [fo.Detections(detections=[face()]) for _ in range(5)])
+    panel = open_panel("clusters", protected)
+    panel.app = {"view": protected.to_patches("faces")._serialize()}
+    panel.do("on_change_view")
+    assert ids_of(points(panel)) == set(some.values("id"))

@@ -168,3 +168,51 @@ def test_large_photos_are_shown_smaller(tmp_path):
     assert before.pixels.shape == (512, 1024, 3)
     assert before.scale == pytest.approx(1024 / 3000)
     assert after is None
+
+
+@pytest.fixture
+def protected(dataset, quick, tmp_path):
+    from fiftyone_dp2vl.store import protect_dataset
+
+    dataset.set_values("mine", dataset.values("filepath"))
+    out = str(tmp_path / "one")
+    protect_dataset(dataset, "one", output_dir=out, filepath_field="mine", **quick)
+    return dataset
+
+
+def test_an_original_that_was_changed_since_is_named_in_a_sentence(open_panel, protected, tmp_path):
+    sample = protected.first()
+    turned = tmp_path / "turned.png"
+    Image.open(sample.mine).transpose(Image.Transpose.ROTATE_90).save(turned)
+    sample["mine"] = str(turned)
+    sample.save()
+    panel = open_panel("compare", protected, current_sample=sample.id)
+    told = panel.find("problem")["view"]["label"]
+    assert "is 64 x 80 pixels and its protected copy 80 x 64: the original was changed" in told
+
+
+@pytest.mark.parametrize("how", ["removed", "emptied"])
+def test_an_original_that_no_field_names_is_told_in_a_sentence(open_panel, protected, how):
+    if how == "removed":
+        protected.delete_sample_field("mine")
+    else:
+        protected.clear_sample_field("mine")
+    panel = open_panel("compare", protected, current_sample=protected.first().id)
+    assert "field 'mine'" in panel.find("problem")["view"]["label"]
+
+
+def test_a_complete_run_is_shown_before_one_that_stopped(open_panel, protected, quick, tmp_path):
+    from stopping import stop_after
+
+    from fiftyone_dp2vl.errors import Cancelled
+    from fiftyone_dp2vl.store import protect_dataset
+
+    with pytest.raises(Cancelled):
+        protect_dataset(
+            protected, "two", output_dir=str(tmp_path / "two"), cancel=stop_after(19), **quick
+        )
+    panel = open_panel("compare", protected, current_sample=protected.first().id)
+    assert panel.state["controls"]["run"] == "one"
+    panel.do("on_change_run", value="two")
+    assert "Run two is not finished" in panel.text()
+    assert "not in the view" not in panel.text()

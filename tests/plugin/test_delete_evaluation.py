@@ -96,3 +96,38 @@ def test_from_python_the_report_can_stay(attacked, tmp_path):
     assert left(attacked)[0] == ["second"]
     with pytest.raises(ExecutionError, match="no evaluation 'first'"):
         operator(attacked, "first")
+
+
+def test_a_report_that_a_clones_evaluation_names_too_is_kept(server, form, attacked, tmp_path):
+    copy = attacked.clone()
+    try:
+        kept = f"the files in {tmp_path / 'first'} are kept, because they belong to evaluation"
+        shown = form("delete_evaluation", {"evaluation": "first"})
+        assert shown["delete_files"]["view"]["description"].startswith(kept)
+        data = {
+            "operator_uri": URI,
+            "dataset_name": attacked.name,
+            "params": {"evaluation": "first"},
+        }
+        answer = server.post("/operators/execute", json=data).json()
+        (note,) = (
+            request["params"]
+            for request in answer["executor"]["requests"]
+            if request["operator_uri"].endswith("notify")
+        )
+        assert note["variant"] == "warning"
+        assert kept in note["message"]
+        assert (tmp_path / "first" / "report.json").is_file()
+    finally:
+        copy.delete()
+
+
+def test_another_evaluations_folder_is_refused_in_the_form(problems, attacked, tmp_path):
+    params = {
+        "evaluation": "third",
+        "identity": "identity",
+        "query": "tag:query",
+        "output_dir": str(tmp_path / "first"),
+    }
+    (found,) = problems("evaluate_attack", params)
+    assert f"{tmp_path / 'first'} belongs to evaluation 'first' of dataset" in found

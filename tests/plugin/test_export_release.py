@@ -27,6 +27,11 @@ def calls(messages: list[dict[str, Any]], operator: str) -> list[dict[str, Any]]
     return [body["params"] for body in bodies if body.get("operator_uri", "").endswith(operator)]
 
 
+def words_in(shown: dict[str, Any]) -> list[str]:
+    """Returns the inputs of a form that decide about words."""
+    return [name for name in shown if name.startswith("words_")]
+
+
 @pytest.fixture(scope="module")
 def protected(tmp_path_factory: pytest.TempPathFactory, tiny_encoder: str) -> Any:
     folder = tmp_path_factory.mktemp("protected")
@@ -93,15 +98,26 @@ class TestTheForm:
     def test_words_are_listed_and_decided_one_by_one(self, form, problems, dataset):
         params = {"format": "csv", "fields": ["caption", "who", "scene"]}
         shown = form("export_release", params)
-        assert shown["words_0"]["view"]["label"] == "caption: a person's name on 3 photos"
-        assert shown["words_0"]["view"]["description"] == "Ada"
-        assert shown["words_1"]["view"]["label"] == "who: a person's name on 6 photos"
-        assert "words_2" not in shown
+        caption, who = words_in(shown)
+        assert shown[caption]["view"]["label"] == "caption: a person's name on 3 photos"
+        assert shown[caption]["view"]["description"] == "Ada"
+        assert shown[who]["view"]["label"] == "who: a person's name on 6 photos"
         assert "Pixels cannot unsay text" in shown["pixels"]["view"]["label"]
-        (found,) = problems("export_release", {**params, "words_0": "mask"})
+        (found,) = problems("export_release", {**params, caption: "mask"})
         assert found.startswith("text would give somebody away: who:")
-        decided = {**params, "words_0": "mask", "words_1": "drop"}
+        decided = {**params, caption: "mask", who: "drop"}
         assert problems("export_release", decided) == []
+
+    def test_what_was_decided_of_one_field_is_not_taken_for_another(self, form, problems, dataset):
+        dataset.set_values("place", ["Ada at the beach"] * 6)
+        params = {"format": "csv"}
+        both = {**params, "fields": ["place", "caption"]}
+        place, caption = words_in(form("export_release", both))
+        assert problems("export_release", {**both, place: "keep", caption: "drop"}) == []
+        # the field whose words are kept on purpose is taken out again
+        chosen = {**params, "fields": ["caption"], place: "keep"}
+        (found,) = problems("export_release", chosen)
+        assert found.startswith("text would give somebody away: caption:")
 
     def test_a_field_named_after_a_person_is_left_out_or_kept(
         self, form, problems, generate, dataset, tmp_path
@@ -109,13 +125,15 @@ class TestTheForm:
         dataset.set_values("ada_smiles", ["yes"] * 6)
         out = tmp_path / "out"
         params = {"directory": str(out), "format": "csv", "fields": ["scene", "ada_smiles"]}
-        (asked,) = [v for k, v in form("export_release", params).items() if k.startswith("words_")]
+        shown = form("export_release", params)
+        (named,) = words_in(shown)
+        asked = shown[named]
         assert asked["view"]["label"] == "ada_smiles: the field's own name has a person's name"
         assert [choice["value"] for choice in asked["view"]["choices"]] == ["drop", "keep"]
         (found,) = problems("export_release", params)
         assert "the field's own name has a person's name ('ada')" in found
-        assert problems("export_release", {**params, "words_0": "keep"}) == []
-        generate("export_release", {**params, "words_0": "drop"})
+        assert problems("export_release", {**params, named: "keep"}) == []
+        generate("export_release", {**params, named: "drop"})
         assert "smiles" not in (out / "labels.csv").read_text()
 
     def test_it_says_where_nobody_is_searched_for(self, form, generate, dataset, tmp_path):
@@ -154,12 +172,11 @@ class TestTheForm:
 
 
 class TestInTheApp:
-    def test_a_release_is_made_and_audited(self, generate, dataset, tmp_path):
+    def test_a_release_is_made_and_audited(self, form, generate, dataset, tmp_path):
         out = tmp_path / "out"
-        messages = generate(
-            "export_release",
-            {"directory": str(out), "format": "csv", "fields": ["caption"], "words_0": "mask"},
-        )
+        params = {"directory": str(out), "format": "csv", "fields": ["caption"]}
+        (caption,) = words_in(form("export_release", params))
+        messages = generate("export_release", {**params, caption: "mask"})
         (note,) = calls(messages, "notify")
         assert note["variant"] == "success"
         assert note["message"].startswith(f"6 photos released in {out}")
@@ -247,3 +264,29 @@ class TestFromPython:
         foo.get_operator(URI + "audit_release")(dataset, tmp_path / "out")
         assert not json.loads((tmp_path / "out.audit.json").read_text())["passed"]
         assert hashes() == before
+
+    def test_an_audit_takes_every_setting_and_no_other(self, dataset, tmp_path):
+        audit = foo.get_operator(URI + "audit_release")
+        dataset.set_values("nick", ["zed"] * 6)
+        out = tmp_path / "out"
+        foo.get_operator(URI + "export_release")(dataset, out)
+        (out / "x.txt").write_text("zed waves")
+
+        def passed(**settings: Any) -> bool:
+            audit(dataset, out, **settings)
+            return json.loads((tmp_path / "out.audit.json").read_text())["passed"]
+
+        assert passed()
+        assert not passed(identity_field="nick")
+        assert passed(identity_field="nick", keep_text={"name"})
+        with pytest.raises(ConfigError, match="unknown setting 'identity': the settings are"):
+            passed(identity="nick")
+        with pytest.raises(ConfigError, match="no field 'nobody' on the dataset"):
+            passed(identity_field="nobody")
+
+    def test_the_form_of_an_audit_names_people_and_kept_words(self, form, problems, dataset):
+        shown = form("audit_release")
+        assert {"identity_field", "keep_text"} <= set(shown)
+        assert "no field 'nobody' on the dataset" in problems(
+            "audit_release", {"identity_field": "nobody"}
+        )

@@ -131,6 +131,36 @@ class TestInTheApp:
         assert list_runs(dataset) == []
         assert not Path(fast["output_dir"]).exists()
 
+    def test_files_that_a_clones_run_names_too_are_kept(
+        self, server, generate, form, dataset, fast
+    ):
+        generate("protect", {**fast, "run": "one"})
+        dataset.reload()
+        copy = dataset.clone()
+        try:
+            kept = f"the files in {fast['output_dir']} are kept, because they belong to run 'one'"
+            shown = form("delete_run")["delete_files"]["view"]["description"]
+            assert shown == f"{kept} of dataset '{copy.name}' too"
+            data = {
+                "operator_uri": URI + "delete_run",
+                "dataset_name": dataset.name,
+                "params": {"run": "one"},
+            }
+            answer = server.post("/operators/execute", json=data).json()
+            (note,) = calls(
+                [{"body": request} for request in answer["executor"]["requests"]], "notify"
+            )
+            assert note["variant"] == "warning"
+            assert kept in note["message"]
+            assert Path(fast["output_dir"]).is_dir()
+        finally:
+            copy.delete()
+
+    def test_another_runs_folder_is_refused_in_the_form(self, generate, problems, dataset, fast):
+        generate("protect", {**fast, "run": "one"})
+        (found,) = problems("protect", {**fast, "run": "two"})
+        assert f"{fast['output_dir']} belongs to run 'one' of dataset" in found
+
 
 class TestFromPython:
     def test_defaults_are_applied(self, dataset, fast):

@@ -174,10 +174,40 @@ def test_a_cancelled_run_is_remembered_and_resumed(dataset, quick, tmp_path):
     assert record.state == "complete"
     assert record.counts["protected"] == 12
     assert record.directory == str(tmp_path / "one")
+    assert record.resumed
 
     again = protect_dataset(dataset, "two", output_dir=str(tmp_path / "two"), **quick)
+    assert not again.resumed
     assert tree(tmp_path / "one" / "photos") == tree(tmp_path / "two" / "photos")
     assert again.started >= record.started
+
+
+def test_a_run_that_went_on_says_nothing_of_how_long_a_new_one_takes(dataset, quick, tmp_path):
+    from fiftyone_dp2vl.store.estimates import estimate_run
+    from fiftyone_dp2vl.store.records import save_run
+    from fiftyone_dp2vl.store.settings import split_settings
+
+    def seconds():
+        return estimate_run(dataset, split_settings(quick), directory=tmp_path).seconds
+
+    record = protect_dataset(dataset, "one", output_dir=str(tmp_path / "one"), **quick)
+    assert seconds() == pytest.approx(record.seconds)
+    save_run(dataset, record, seconds=0.1, resumed=True)
+    assert seconds() is None
+
+
+def test_a_media_field_that_another_process_offers_is_not_withdrawn_with_ours(
+    dataset, quick, tmp_path
+):
+    import fiftyone.core.odm as foo
+
+    protect_dataset(dataset, "one", output_dir=str(tmp_path / "one"), **quick)
+    foo.get_db_conn().datasets.update_one(
+        {"_id": dataset._doc.id}, {"$push": {"app_config.media_fields": "theirs"}}
+    )
+    delete_run(dataset, "one")
+    dataset.reload()
+    assert dataset.app_config.media_fields == ["filepath", "theirs"]
 
 
 class TestTheSameCallWithoutAName:

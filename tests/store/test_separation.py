@@ -130,6 +130,47 @@ def test_a_held_out_encoder_joins_a_run_and_goes_with_it(dataset, record):
     assert set(dataset.get_field_schema()) < before
 
 
+def test_plots_that_were_deleted_are_made_again_by_measuring(dataset, record):
+    (encoder,) = record.protection.encoders
+    before = load_points(dataset, record, encoder)
+    for key in dataset.list_brain_runs():
+        dataset.delete_brain_run(key)
+    assert load_points(dataset, record, encoder) is None
+    analyse_run(dataset, "first")
+    after = load_points(dataset, record, encoder)
+    assert np.array_equal(after.clean, before.clean)
+    assert np.array_equal(after.released, before.released)
+
+
+def test_photos_that_were_deleted_have_no_points(dataset, record):
+    (encoder,) = record.protection.encoders
+    before = load_points(dataset, record, encoder)
+    dataset.delete_samples(before.ids[:3])
+    after = load_points(dataset, record, encoder)
+    assert (after.ids, after.photos) == (before.ids[3:], 9)
+    assert np.array_equal(after.released, before.released[3:])
+    assert None not in after.fields["status"]
+
+
+def test_photos_of_nobody_are_not_a_person(dataset, record):
+    (encoder,) = record.protection.encoders
+    field = {
+        "clean_field": record.names.clean_embedding(encoder),
+        "protected_field": record.names.protected_embedding(encoder),
+    }
+    people = dataset.values("identity")
+    measured = []
+    for blank in (None, ""):
+        dataset.set_values("identity", [blank if who == "cy" else who for who in people])
+        measured.append(measure_separation(dataset, record, encoder, **field))
+    assert measured[0] == measured[1]
+    assert measured[0].values["identity_chance"] == pytest.approx(1 / 2)
+    rng = np.random.default_rng(0)
+    points = rng.normal(size=(12, 8))
+    found = probe_people(points, points, ["a", "a", "b", "b", *[""] * 8], [], [])
+    assert set(found.protected.truth) == {"a", "b"}
+
+
 def test_a_run_that_is_not_complete_is_not_measured(dataset, record):
     from fiftyone_dp2vl.store.records import save_run
 

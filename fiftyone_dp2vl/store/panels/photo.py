@@ -27,6 +27,7 @@ __all__ = [
     "Picture",
     "amplified",
     "load_pair",
+    "original_file",
     "photo_figures",
     "protected_file",
     "thumbnail",
@@ -149,6 +150,26 @@ def _cosine(before: Any, after: Any) -> float | None:
     return float(a @ b) / length if length else None
 
 
+def original_file(sample: Any, record: ProtectionRun) -> str:
+    """Returns the path of a photo's original.
+
+    Args:
+        sample: a FiftyOne sample
+        record: the run's
+
+    Raises:
+        PhotoError: if the dataset does not name one any more
+    """
+    field = record.filepath_field
+    path = sample[field] if sample.has_field(field) else None
+    if not path:
+        raise PhotoError(
+            f"field {field!r}, which named the original for run {record.run!r}, names no file of "
+            "this photo: put it back"
+        )
+    return str(path)
+
+
 def protected_file(record: ProtectionRun, path: str | None) -> str | None:
     """Returns the path of a protected file, which a field of the dataset names.
 
@@ -180,7 +201,7 @@ def load_pair(original: str, protected: str | None) -> tuple[Picture, Picture | 
         protected: file, or None
 
     Raises:
-        PhotoError: if a file cannot be read
+        PhotoError: if a file cannot be read, or the two are not of one size
     """
     files = [Path(path) for path in (original, protected) if path]
     missing = next((path for path in files if not path.is_file()), None)
@@ -191,7 +212,14 @@ def load_pair(original: str, protected: str | None) -> tuple[Picture, Picture | 
         if key in _pairs:
             _pairs.move_to_end(key)
             return _pairs[key]
-    pictures = [_picture(_rgb(path)) for path in files]
+    photos = [_rgb(path) for path in files]
+    if len({photo.shape for photo in photos}) > 1:
+        sizes = [f"{photo.shape[1]} x {photo.shape[0]}" for photo in photos]
+        raise PhotoError(
+            f"{original} is {sizes[0]} pixels and its protected copy {sizes[1]}: the original was "
+            "changed since, so put it back or protect it in a new run"
+        )
+    pictures = list(map(_picture, photos))
     pair = pictures[0], pictures[1] if len(pictures) > 1 else None
     with _lock:
         _pairs[key] = pair

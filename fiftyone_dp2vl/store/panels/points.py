@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..analysis import names_with
-from ..photos import field_kind
+from ..photos import all_photos, field_kind
 from ..projection import METHODS, plot_keys
 from ..records import ProtectionRun
 from ..separation import READING
@@ -81,7 +81,7 @@ def load_points(
     if not all(dataset.has_brain_run(key) for key in keys):
         return None
     made = tuple(str(dataset.get_brain_info(key).timestamp) for key in keys)
-    cached = (str(dataset._doc.id), *keys, *made)
+    cached = (str(dataset._doc.id), *keys, *made, str(dataset.last_deletion_at))
     with _lock:
         if cached in _plots:
             _plots.move_to_end(cached)
@@ -97,8 +97,12 @@ def load_points(
 def _read(dataset: Any, record: ProtectionRun, keys: tuple[str, str], cosine: str) -> PlotPoints:
     with READING:
         before, after = (dataset.load_brain_results(k, cache=False, load_view=False) for k in keys)
-    ids, clean = np.asarray(before.sample_ids), np.asarray(before.points, dtype=np.float64)
-    released = np.asarray(after.points, dtype=np.float64)
+    # plots keep the points of photos that were deleted from the dataset since
+    known = set(all_photos(dataset).values("id"))
+    here = np.asarray([str(key) in known for key in before.sample_ids], dtype=bool)
+    ids = np.asarray(before.sample_ids)[here]
+    clean = np.asarray(before.points, dtype=np.float64)[here]
+    released = np.asarray(after.points, dtype=np.float64)[here]
     rows = _sample(len(ids))
     chosen = [str(key) for key in ids[rows]]
     names = record.names
@@ -131,7 +135,7 @@ def _sample(count: int) -> NDArray[np.int64]:
 
 def field_values(dataset: Any, ids: list[str], fields: list[str]) -> list[list[Any]]:
     """Returns fields' values of samples, in the samples' order; None where a sample is gone."""
-    got, *columns = dataset.select(ids).values(["id", *fields])
+    got, *columns = all_photos(dataset).select(ids).values(["id", *fields])
     place = {key: row for row, key in enumerate(got)}
     rows = [place.get(key) for key in ids]
     return [[None if row is None else column[row] for row in rows] for column in columns]

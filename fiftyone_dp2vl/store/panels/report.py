@@ -10,6 +10,7 @@ from ...measure.report import AttackReport
 from ...measure.report_checks import GROUPS
 from ...measure.report_views import Lens
 from ..evaluations import AttackEvaluation
+from ..photos import all_photos
 
 __all__ = ["answer_photos", "leak_rows", "read_report"]
 
@@ -60,5 +61,5 @@ def answer_photos(dataset: Any, keys: list[str]) -> dict[str, str]:
     valid = [key for key in dict.fromkeys(keys) if ObjectId.is_valid(key)]
     if not valid:
         return {}
-    ids, paths = dataset._root_dataset.select(valid).values(["id", "filepath"])
+    ids, paths = all_photos(dataset._root_dataset).select(valid).values(["id", "filepath"])
     return dict(zip(ids, paths, strict=True))

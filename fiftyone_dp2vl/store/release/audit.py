@@ -10,14 +10,15 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from ...errors import RunError
 from ...release import AuditReport, PrivatePhoto, PrivateSet, audit_release as audit_folder
 from ...runs import Cosines, Progress
-from ..photos import GROUP_KINDS, field_problem, group_values
+from ..photos import GROUP_KINDS, all_photos, field_problem, group_values
 from ..records import ProtectionRun, list_runs, load_run
+from ..run_fields import columns, require_run_fields
 from .vectors import vectors_of
 
 if TYPE_CHECKING:
     from ...encoders import Encoder
 
-__all__ = ["People", "all_photos", "audit_release", "finished_run", "people_of", "private_set"]
+__all__ = ["People", "audit_release", "finished_run", "people_of", "private_set"]
 
 
 class People(NamedTuple):
@@ -113,14 +114,20 @@ def private_set(
         dataset: a FiftyOne dataset; all of its photos count
         record: the run
         identity_field: names the people, default the run's groups
+
+    Raises:
+        RunError: if the fields that say which photos are protected were removed
     """
     everything = all_photos(dataset)
     names = record.names
+    require_run_fields(dataset, record, names.path, names.status)
     encoders = record.protection.encoders
     fields = ["id", record.filepath_field, names.path, names.status, names.linf]
     fields += [names.token_cosine(e) for e in encoders] + [names.pooled_cosine(e) for e in encoders]
     photos = []
-    for key, original, path, status, linf, *figures in zip(*everything.values(fields), strict=True):
+    for key, original, path, status, linf, *figures in zip(
+        *columns(everything, fields), strict=True
+    ):
         if original is None:
             continue
         pairs = zip(figures[: len(encoders)], figures[len(encoders) :], strict=True)
@@ -165,10 +172,3 @@ def people_of(view: Any, record: ProtectionRun, identity_field: str | None) -> P
 
 
 _UNSEARCHED = "so no person's name was searched for: name a field that does as identity_field"
-
-
-def all_photos(dataset: Any) -> Any:
-    """Returns every photo of a dataset, of all slices where it is grouped."""
-    if dataset.media_type == "group":
-        return dataset.select_group_slices(media_type="image")
-    return dataset

@@ -12,9 +12,10 @@ from ...errors import ConfigError, DP2VLError, RunError
 from ...media import check_output_folder
 from ...release import TextScanner
 from ...release.staging import refuse_existing
-from ..photos import require_photos
+from ..photos import all_photos, require_photos
 from ..records import ProtectionRun
-from .audit import People, all_photos, finished_run, people_of
+from ..run_fields import require_run_fields
+from .audit import People, finished_run, people_of
 from .beside import left_folder
 from .fields import require_fields
 from .formats import ReleaseFormat, format_problem, get_format
@@ -91,7 +92,7 @@ def plan_release(
 
     Raises:
         ConfigError: if the view, the format or a field will not do
-        RunError: if there is no such run, or it is not complete
+        RunError: if there is no such run, it is not complete, or lost its fields
     """
     record = finished_run(view._root_dataset, run)
     require_photos(view, record.filepath_field)
@@ -100,6 +101,7 @@ def plan_release(
     problem = format_problem(made, chosen)
     if problem is not None:
         raise ConfigError(problem)
+    require_run_fields(view, record, record.names.path, record.names.status)
     ids, status = view.values(["id", record.names.status])
     pairs = list(zip(ids, status, strict=True))
     values = {name: view.values(name) for name, _ in chosen}

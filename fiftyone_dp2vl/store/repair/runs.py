@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from ...runs.lock import locked
+from ..photos import all_photos
 from ..records import ProtectionRun, load_run, save_run
-from ..release.audit import all_photos
+from ..run_fields import columns
 from ..workers import is_held, is_working
 from .disagreements import Disagreement, Tick, counted
 from .files import FolderState, leftovers, set_aside, state_of_file
@@ -157,13 +158,8 @@ def _wrong_photos(
 def _claims(dataset: Any, record: ProtectionRun) -> Mapping[str, tuple[str | None, str | None]]:
     """Returns sample id -> (path, status) as the dataset has them."""
     names = record.names
-    photos = all_photos(dataset)
-    ids = photos.values("id")
-    columns = [
-        photos.values(field) if dataset.has_sample_field(field) else [None] * len(ids)
-        for field in (names.path, names.status)
-    ]
-    return dict(zip(ids, zip(*columns, strict=True), strict=True))
+    ids, *claims = columns(all_photos(dataset), ["id", names.path, names.status])
+    return dict(zip(ids, zip(*claims, strict=True), strict=True))
 
 
 def _stop(dataset: Any, run: str, why: str) -> None:
