@@ -12,5 +12,5 @@ STUDY = attack_study(
     "about 25 fine-tunings a seed, one minute each on a quiet machine",
     proxies=("proxy:linear@embedded", "proxy:knn@embedded", "proxy:prototype@embedded"),
     transfer=("llava:tests/data/heldout_vlm", "proxy:linear@local:tests/data/heldout"),
-    arms=("post-processing", "adaptive"),
+    arms=("post-processing", "adaptive", "clean-tower-lora", "clean-tower-full"),
 )
