@@ -15,7 +15,7 @@ from fiftyone_dp2vl.store.evaluations import (
 )
 from fiftyone_dp2vl.store.folders import files_kept
 
-from .forms import awaited, chosen_record
+from .forms import awaited, chosen_record, tell_deleted
 
 
 class DeleteEvaluation(foo.Operator):
@@ -52,7 +52,7 @@ class DeleteEvaluation(foo.Operator):
             "delete_files",
             default=True,
             label="Delete the report too",
-            description=_kept(ctx, record)
+            description=files_kept(ctx.dataset, record, METHOD)
             or f"Only {record.report.name} and {record.page.name} in {record.directory}",
         )
         inputs.md(_summary(record), name="summary")
@@ -63,13 +63,10 @@ class DeleteEvaluation(foo.Operator):
         from fiftyone_dp2vl.store import delete_evaluation
 
         name, delete_files = ctx.params["evaluation"], ctx.params.get("delete_files", True)
-        kept = _kept(ctx, load_evaluation(ctx.dataset, name)) if delete_files else None
+        record = load_evaluation(ctx.dataset, name)
+        kept = files_kept(ctx.dataset, record, METHOD) if delete_files else None
         record = delete_evaluation(ctx.dataset, name, delete_files=delete_files and kept is None)
-        ctx.ops.notify(
-            f"Evaluation {record.evaluation} was deleted" + (f"; {kept}" if kept else ""),
-            variant="warning" if kept else "success",
-        )
-        ctx.ops.reload_dataset()
+        tell_deleted(ctx, f"Evaluation {record.evaluation}", kept)
         return {
             "evaluation": record.evaluation,
             "fields": list(record.fields),
@@ -91,10 +88,6 @@ class DeleteEvaluation(foo.Operator):
         params = {"evaluation": evaluation, "delete_files": delete_files}
         result = foo.execute_operator(self.uri, dataset=samples._root_dataset, params=params)
         return awaited(result, lambda done: done.result)
-
-
-def _kept(ctx: foo.ExecutionContext, record: AttackEvaluation) -> str | None:
-    return files_kept(ctx.dataset, record.names.key, METHOD, record.directory)
 
 
 def _summary(record: AttackEvaluation) -> str:

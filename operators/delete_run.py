@@ -10,7 +10,7 @@ import fiftyone.operators.types as types
 from fiftyone_dp2vl.store.folders import files_kept
 from fiftyone_dp2vl.store.records import METHOD, ProtectionRun, list_runs, load_run
 
-from .forms import awaited, chosen_record
+from .forms import awaited, chosen_record, tell_deleted
 
 
 class DeleteRun(foo.Operator):
@@ -45,7 +45,8 @@ class DeleteRun(foo.Operator):
             "delete_files",
             default=True,
             label="Delete the protected files too",
-            description=_kept(ctx, record) or f"Only what the run wrote in {record.directory}",
+            description=files_kept(ctx.dataset, record, METHOD)
+            or f"Only what the run wrote in {record.directory}",
         )
         inputs.md(_summary(record), name="summary")
         return form
@@ -55,13 +56,10 @@ class DeleteRun(foo.Operator):
         from fiftyone_dp2vl.store import delete_run
 
         run, delete_files = ctx.params["run"], ctx.params.get("delete_files", True)
-        kept = _kept(ctx, load_run(ctx.dataset, run)) if delete_files else None
+        record = load_run(ctx.dataset, run)
+        kept = files_kept(ctx.dataset, record, METHOD) if delete_files else None
         record = delete_run(ctx.dataset, run, delete_files=delete_files and kept is None)
-        ctx.ops.notify(
-            f"Run {record.run} was deleted" + (f"; {kept}" if kept else ""),
-            variant="warning" if kept else "success",
-        )
-        ctx.ops.reload_dataset()
+        tell_deleted(ctx, f"Run {record.run}", kept)
         return {"run": record.run, "fields": list(record.fields), "directory": record.directory}
 
     def __call__(self, samples: Any, run: str, delete_files: bool = True) -> Any:
@@ -78,10 +76,6 @@ class DeleteRun(foo.Operator):
         params = {"run": run, "delete_files": delete_files}
         result = foo.execute_operator(self.uri, dataset=samples._root_dataset, params=params)
         return awaited(result, lambda done: done.result)
-
-
-def _kept(ctx: foo.ExecutionContext, record: ProtectionRun) -> str | None:
-    return files_kept(ctx.dataset, record.names.key, METHOD, record.directory)
 
 
 def _summary(record: ProtectionRun) -> str:

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeVar
 
+import fiftyone.operators as foo
 import fiftyone.operators.types as types
 
 from fiftyone_dp2vl.store.photos import fields_of
@@ -17,6 +18,7 @@ __all__ = [
     "encoder_problem",
     "fields_of",
     "said",
+    "tell_deleted",
     "tell_fetching",
     "tell_problem",
 ]
@@ -93,6 +95,21 @@ def said(params: dict[str, Any], name: str, default: Any) -> Any:
     """Returns a parameter, or its default where it is absent or was emptied in the form."""
     value = params.get(name)
     return default if value is None or value == "" else value
+
+
+def tell_deleted(ctx: foo.ExecutionContext, what: str, kept: str | None) -> None:
+    """Notifies of a deletion, and shows the dataset without what was deleted.
+
+    Args:
+        ctx: the operator's
+        what: was deleted, the beginning of a sentence
+        kept: one sentence that says why files were kept, or None
+    """
+    text, variant = f"{what} was deleted", "success"
+    if kept is not None:
+        text, variant = f"{text}; {kept}", "warning"
+    ctx.ops.notify(text, variant=variant)
+    ctx.ops.reload_dataset()
 
 
 def encoder_problem(name: str, *, local_files_only: bool = False) -> str | None:

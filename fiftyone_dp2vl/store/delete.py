@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import Any
 
 from ..errors import RunError
 from .files import delete_run_files
-from .folders import files_kept
+from .folders import delete_own_files
 from .plots import delete_plots
 from .records import METHOD, ProtectionRun, forget_run, load_run
 from .schema import changing
@@ -38,11 +37,7 @@ def delete_run(dataset: Any, run: str, *, delete_files: bool = True) -> Protecti
         raise RunError(f"run {run!r} is at work: wait for its end or cancel it, then delete it")
     # files first: if that fails the record is still there, and the call can be repeated
     if delete_files:
-        kept = files_kept(dataset, record.names.key, METHOD, record.directory)
-        if kept is None:
-            delete_run_files(record.directory)
-        else:
-            warnings.warn(kept, stacklevel=2)
+        delete_own_files(dataset, record, METHOD, lambda: delete_run_files(record.directory))
     delete_plots(dataset, list(record.brain_keys) or _plots_of(record))
     withdraw_media_field(dataset, record.names.path)
     fields = [field for field in record.fields if dataset.has_sample_field(field)]

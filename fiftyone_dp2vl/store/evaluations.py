@@ -6,7 +6,6 @@ import contextlib
 import json
 import keyword
 import re
-import warnings
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,7 @@ from typing import Any
 from ..errors import ConfigError, RunError
 from ..measure.cards import CardError
 from ..measure.report import AttackReport
-from .folders import files_kept
+from .folders import delete_own_files
 from .names import PREFIX
 
 __all__ = [
@@ -270,11 +269,7 @@ def delete_evaluation(
     dataset = dataset._root_dataset
     record = load_evaluation(dataset, evaluation)
     if delete_files:
-        kept = files_kept(dataset, record.names.key, METHOD, record.directory)
-        if kept is None:
-            _delete_files(record)
-        else:
-            warnings.warn(kept, stacklevel=2)
+        delete_own_files(dataset, record, METHOD, lambda: _delete_files(record))
     clear_results(dataset, record)
     dataset.delete_run(record.names.key)
     return record

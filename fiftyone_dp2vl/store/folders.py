@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import os
+import warnings
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-__all__ = ["files_kept", "folder_problem"]
+if TYPE_CHECKING:
+    from .evaluations import AttackEvaluation
+    from .records import ProtectionRun
+
+__all__ = ["delete_own_files", "files_kept", "folder_problem"]
 
 
 def folder_problem(dataset: Any, key: str, method: str, folder: str | Path) -> str | None:
@@ -22,19 +28,39 @@ def folder_problem(dataset: Any, key: str, method: str, folder: str | Path) -> s
     return f"{folder} belongs to {other}: choose another folder" if other is not None else None
 
 
-def files_kept(dataset: Any, key: str, method: str, folder: str | Path) -> str | None:
-    """Returns one sentence that says why the files in a folder outlive a record, or None.
+def files_kept(dataset: Any, record: ProtectionRun | AttackEvaluation, method: str) -> str | None:
+    """Returns one sentence that says why a record's files outlive it, or None.
 
     Args:
         dataset: a FiftyOne dataset
-        key: of the custom run that holds the record
-        method: the kind of custom run that counts
-        folder: the folder that it names
+        record: that names a folder
+        method: the kind of custom run that holds it, which alone counts
     """
-    other = _other_owner(dataset, key, method, folder)
+    other = _other_owner(dataset, record.names.key, method, record.directory)
     if other is None:
         return None
-    return f"the files in {folder} are kept, because they belong to {other} too"
+    return f"the files in {record.directory} are kept, because they belong to {other} too"
+
+
+def delete_own_files(
+    dataset: Any,
+    record: ProtectionRun | AttackEvaluation,
+    method: str,
+    delete: Callable[[], object],
+) -> None:
+    """Deletes a record's files, or warns its caller's caller why they are kept.
+
+    Args:
+        dataset: a FiftyOne dataset
+        record: that names a folder
+        method: the kind of custom run that holds it
+        delete: deletes the files
+    """
+    kept = files_kept(dataset, record, method)
+    if kept is None:
+        delete()
+    else:
+        warnings.warn(kept, stacklevel=3)
 
 
 def _other_owner(dataset: Any, key: str, method: str, folder: str | Path) -> str | None:
