@@ -295,7 +295,8 @@ def first_problem(view: Any, params: dict[str, Any]) -> tuple[str, str] | None:
     except DP2VLError as error:
         return "arms", str(error)
     try:
-        attack_album(view, **mapping_of(arguments))
+        # a form asks at every change: too often to read the photos
+        attack_album(view, **mapping_of(arguments), contents=False)
     except DP2VLError as error:
         return str(error).split()[0].rstrip(":"), str(error)
     return None

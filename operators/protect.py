@@ -23,6 +23,8 @@ from .protect_form import (
 )
 from .streaming import stream
 
+_PHASES = {"read": (0.0, 0.02), "survey": (0.02, 0.1), "protect": (0.1, 0.9), "embed": (0.9, 1.0)}
+
 
 class Protect(foo.Operator):
     """Protects photos against identity-affiliation learning."""
@@ -87,7 +89,7 @@ class Protect(foo.Operator):
                 lambda report, cancel: protect_dataset(
                     view, progress=report, cancel=cancel, **arguments
                 ),
-                phases={"survey": (0.0, 0.1), "protect": (0.1, 0.9), "embed": (0.9, 1.0)},
+                phases=_PHASES,
             )
         except DP2VLError as error:
             yield ctx.ops.notify(str(error), variant="error")

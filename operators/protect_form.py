@@ -269,10 +269,12 @@ def _about_people(
     from fiftyone_dp2vl.runs.beforehand import people_problem
     from fiftyone_dp2vl.store.chosen import groups_chosen
 
-    groups = groups_chosen(view, settings.selection, group_field)
-    if settings.selection.stratify and groups and set(groups) == {None}:
-        yield "stratify", "stratify needs groups: name the field that says who is on a photo"
-    elif settings.protection.strategy in list_strategies():
+    try:
+        groups = groups_chosen(view, settings.selection, group_field)
+    except ConfigError as error:
+        yield "stratify", str(error)
+        return
+    if settings.protection.strategy in list_strategies():
         yield "strategy", people_problem(settings.protection, groups)
 
 

@@ -96,8 +96,9 @@ class Adaptation:
         }
         made: dict[tuple[float, float], list[nn.Parameter]] = {}
         for name, weight in self.trained():
-            own = [rate for part, rate in slower.items() if part and _within(name, part)]
-            rate = own[0] if own else config.learning_rate
+            # a part that a model does not have is called "", and no name begins with a dot
+            own = (rate for part, rate in slower.items() if name.startswith(f"{part}."))
+            rate = next(own, config.learning_rate)
             decay = config.weight_decay if weight.ndim > 1 else 0.0
             made.setdefault((rate, decay), []).append(weight)
         return [
@@ -150,10 +151,6 @@ class Adaptation:
             raise DP2VLError(
                 f"{folder} does not fit this model: name a folder that the same attacker saved"
             ) from error
-
-
-def _within(name: str, part: str) -> bool:
-    return name.startswith(f"{part}.")
 
 
 def _wrap(model: nn.Module, names: list[str], config: FineTuneConfig) -> Any:

@@ -19,8 +19,8 @@ from ..measure.report import Arm
 from .album import AlbumPhoto
 from .augment import augmented
 from .changes import Pixels
+from .contents import sha
 from .options import ArmOption
-from .tool import sha
 from .workbench import Material, Workbench
 
 if TYPE_CHECKING:
@@ -38,16 +38,14 @@ LONGER = 3
 protected ones are not."""
 
 
-def _recipe(longer: int = 1, **changes: Any) -> Callable[[Workbench], Material]:
+def _recipe(
+    *, clean: bool = False, longer: int = 1, **changes: Any
+) -> Callable[[Workbench], Material]:
+    """Trains in another way: on the photos as they are shared, or on the clean ones."""
+
     def make(bench: Workbench) -> Material:
-        return Material(bench.protected_photos, changes=changes, longer=longer)
-
-    return make
-
-
-def _clean(**changes: Any) -> Callable[[Workbench], Material]:
-    def make(bench: Workbench) -> Material:
-        return Material(bench.shared, changes=changes)
+        photos = bench.shared if clean else bench.protected_photos
+        return Material(photos, changes=changes, longer=longer)
 
     return make
 
@@ -203,7 +201,7 @@ ADAPTIVE: tuple[ArmOption, ...] = (
             group="control",
             needs="The clean photos, and adapters in the vision encoder too.",
         ),
-        _clean(tower="lora"),
+        _recipe(clean=True, tower="lora"),
         proxies=False,
     ),
     ArmOption(
@@ -213,7 +211,7 @@ ADAPTIVE: tuple[ArmOption, ...] = (
             group="control",
             needs="The clean photos, and the whole vision encoder trained.",
         ),
-        _clean(tower="full"),
+        _recipe(clean=True, tower="full"),
         proxies=False,
     ),
     ArmOption(

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from .contents import sha
+
 __all__ = ["AlbumPhoto", "AttackAlbum"]
 
 
@@ -71,7 +73,7 @@ class AttackAlbum:
         for photo in self.photos:
             said = (photo.key, photo.person, photo.role, photo.scenario, photo.affiliation)
             text.update(repr((said, photo.descriptions, photo.face)).encode())
-            text.update(hashlib.sha256(photo.path.read_bytes()).digest())
+            text.update(bytes.fromhex(sha(photo.path, 64)))
         text.update(repr({p: sorted(f.items()) for p, f in self.facts.items()}).encode())
         text.update(repr(sorted((k, tuple(v)) for k, v in self.choices.items())).encode())
         text.update(repr(sorted((k, tuple(v)) for k, v in self.questions.items())).encode())

@@ -14,7 +14,7 @@ from ..measure.cells import code_digest, fingerprint
 from ..measure.features import Change, read_rgb
 from ..media.atomic import write_atomically
 from .album import AlbumPhoto
-from .tool import sha
+from .contents import sha
 
 __all__ = ["changed_photos", "rmse_between", "write_changed"]
 

@@ -8,8 +8,8 @@ from typing import Any
 
 from ..measure.cells import CellCache, code_digest, fingerprint
 from .cells import recipe_of
+from .contents import sha
 from .evaluation import CellOf, Evaluation
-from .tool import sha
 from .workbench import Material
 
 __all__ = ["Ledger"]
@@ -17,10 +17,10 @@ __all__ = ["Ledger"]
 # what prepares files, whose bytes are in a cell's key, and what reads results
 _NOT_MEASURING = frozenset(
     {
-        *("adaptive", "arms", "benchmark", "changes", "controls", "denoiser", "detector", "face"),
-        *("folders", "options", "proxies", "proxy_cell", "settings", "tool", "workbench"),
+        *("adaptive", "arms", "benchmark", "changes", "contents", "controls", "denoiser"),
+        *("detector", "face", "folders", "options", "proxies", "proxy_cell", "settings"),
         *("evaluate", "evaluation", "findings", "ledger", "matching", "memory", "plan", "scores"),
-        "__init__",
+        *("tool", "workbench", "__init__"),
     }
 )
 _PROXY_ROOMS = (

@@ -13,9 +13,9 @@ from ..measure.arrays import Matrix
 from .album import AttackAlbum
 from .asking import asked, query_questions, stranger_photos, told_of, training_questions
 from .base import Question
+from .contents import sha
 from .proxies import Proxy, feature_map, nearest_cosines, told_facts
 from .settings import AttackConfig
-from .tool import sha
 from .workbench import Material
 
 __all__ = ["FeatureBox", "measure_proxy"]

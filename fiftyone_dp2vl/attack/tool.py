@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,11 +12,12 @@ from ..config import OutputConfig, ProtectionConfig, SelectionConfig
 from ..errors import RunError
 from ..measure.cells import code_digest, fingerprint
 from ..media.atomic import write_atomically
+from .contents import sha
 
 if TYPE_CHECKING:
     from ..runs import Progress
 
-__all__ = ["MAKING", "ToolPhoto", "run_tool", "sha"]
+__all__ = ["MAKING", "ToolPhoto", "run_tool"]
 
 MAKING = ("config", "encoders", "protection", "media", "runs")
 """Rooms whose code decides what a protected file holds."""
@@ -37,17 +36,6 @@ class ToolPhoto:
     key: str
     path: Path
     group: str | None
-
-
-def sha(path: Path) -> str:
-    """Returns 16 hex digits of a file's bytes; read again only where the file has changed."""
-    state = path.stat()
-    return _sha(path, state.st_size, state.st_mtime_ns)
-
-
-@lru_cache(maxsize=1 << 16)
-def _sha(path: Path, size: int, changed: int) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()[:16]
 
 
 def run_tool(
@@ -96,14 +84,15 @@ def run_tool(
     run = folder / fingerprint(spec)
     # beside the run's folder, which holds what the runner puts there and nothing else
     done = run.with_suffix(".json")
-    if not _whole(run, done):
+    files = _finished(run, done)
+    if files is None:
 
         def show(progress: Progress) -> None:
             if report is not None:
                 report(progress.done / max(1, progress.total), progress.label)
 
         result = protect_photos(
-            [PhotoItem(photo.key, photo.path, photo.group) for photo in photos],
+            [PhotoItem(p.key, p.path, p.group, draw=p.key) for p in photos],
             run,
             config,
             selection,
@@ -119,20 +108,18 @@ def run_tool(
                 f"{len(failed)} of {len(photos)} photos could not be protected; the first: "
                 f"{failed[0].error}"
             )
-        made = {
+        files = {
             record.key: record.path.relative_to(run).as_posix()
             for record in result.records
             if record.path is not None
         }
-        write_atomically(done, json.dumps(made).encode(), replace=True)
-    return {key: run / name for key, name in _listed(done).items()}
+        write_atomically(done, json.dumps(files).encode(), replace=True)
+    return {key: run / name for key, name in files.items()}
 
 
-def _listed(done: Path) -> Mapping[str, str]:
+def _finished(run: Path, done: Path) -> Mapping[str, str] | None:
+    """Returns key -> name of a finished run's files; None where it is not, or photos are gone."""
+    if not done.is_file():
+        return None
     files: Mapping[str, str] = json.loads(done.read_text(encoding="utf-8"))
-    return files
-
-
-def _whole(run: Path, done: Path) -> bool:
-    """Whether a run is finished and somebody did not remove photos of it afterwards."""
-    return done.is_file() and all((run / name).is_file() for name in _listed(done).values())
+    return files if all((run / name).is_file() for name in files.values()) else None

@@ -6,6 +6,7 @@ import argparse
 import math
 import statistics
 import sys
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -130,11 +131,11 @@ def _protect_folder(
     from ..encoders import default_device, load_encoder
     from ..media import check_output_folder
     from ..runs import estimate, protect_photos
-    from ..runs.beforehand import check_settings, chosen_groups, nameless_note
+    from ..runs.beforehand import check_settings, nameless_note, possible_groups
     from ..runs.folder import has_begun, refuse_foreign
 
     # all that can be refused is refused before anything is loaded, let alone timed
-    groups = chosen_groups(items, selection)
+    groups = possible_groups(Counter(item.group for item in items), selection)
     check_output_folder(directory, (item.path for item in items))
     refuse_foreign(directory)
     begun = has_begun(directory)

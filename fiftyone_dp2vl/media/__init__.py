@@ -9,7 +9,7 @@ from __future__ import annotations
 from .photo import Photo, PhotoSource
 from .places import check_output_folder
 from .quality import Quality, compare
-from .reading import MAX_PIXELS, MIN_SIDE, probe_photo, read_photo
+from .reading import MAX_PIXELS, MIN_SIDE, hash_photo, probe_photo, read_photo
 from .refusals import REFUSALS
 from .writing import SUFFIXES, WrittenFile, read_back, remove_leftovers, write_photo
 
@@ -24,6 +24,7 @@ __all__ = [
     "WrittenFile",
     "check_output_folder",
     "compare",
+    "hash_photo",
     "probe_photo",
     "read_back",
     "read_photo",

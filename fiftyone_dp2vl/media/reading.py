@@ -40,6 +40,7 @@ the multi-picture files of phones."""
 _ORIENTATION = 0x0112
 _DNG_VERSION = 50706
 _RAW_SUFFIXES = {".dng", ".cr2", ".nef", ".arw", ".orf", ".rw2", ".pef", ".srw"}
+_BLOCK = 1 << 20
 _READ = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 _SIGNATURES = (b"\xff\xd8\xff", b"\x89PNG", b"GIF8", b"RIFF", b"II*\0", b"MM\0*", b"BM")
 
@@ -115,12 +116,34 @@ def probe_photo(path: str | os.PathLike[str], *, max_pixels: int = MAX_PIXELS) -
         raise _disk_refusal(path, error) from error
 
 
+def hash_photo(path: str | os.PathLike[str]) -> str:
+    """Returns the sha256 of a photo's file in hex, as :func:`read_photo` notes it; decodes nothing.
+
+    Raises:
+        PhotoError: if the file cannot be read
+    """
+    path = Path(path)
+    found = hashlib.sha256()
+    try:
+        with _regular(path) as stream:
+            _refuse_huge(path, os.fstat(stream.fileno()).st_size)
+            while block := stream.read(_BLOCK):
+                found.update(block)
+    except OSError as error:
+        raise _disk_refusal(path, error) from error
+    return found.hexdigest()
+
+
+def _refuse_huge(path: Path, size: int) -> None:
+    if size > MAX_BYTES:
+        raise refusal("unsupported", path, what="a file of more than 1 GiB")
+
+
 def _bytes(path: Path) -> tuple[bytes, int]:
     try:
         with _regular(path) as stream:
             facts = os.fstat(stream.fileno())
-            if facts.st_size > MAX_BYTES:
-                raise refusal("unsupported", path, what="a file of more than 1 GiB")
+            _refuse_huge(path, facts.st_size)
             data = stream.read()
     except OSError as error:
         raise _disk_refusal(path, error) from error

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections import Counter
+from collections.abc import Collection, Mapping
 
 import numpy as np
 
 from ..config import ProtectionConfig, SelectionConfig
 from ..errors import ConfigError
 from ..protection import Auto, get_strategy, parse_transform
-from .items import PhotoItem
-from .selection import select
+from .selection import refuse_no_groups, share_of
 
-__all__ = ["check_settings", "chosen_groups", "nameless_note", "people_problem", "strategy_problem"]
+__all__ = [
+    "check_settings",
+    "nameless_note",
+    "people_problem",
+    "possible_groups",
+    "strategy_problem",
+]
 
 
 def check_settings(config: ProtectionConfig, groups: Collection[str | None]) -> None:
@@ -30,14 +36,31 @@ def check_settings(config: ProtectionConfig, groups: Collection[str | None]) -> 
             raise ConfigError(problem)
 
 
-def chosen_groups(items: Sequence[PhotoItem], selection: SelectionConfig) -> list[str | None]:
-    """Returns the person in each photo that a run would protect, None where that is not known.
+def possible_groups(
+    counts: Mapping[str | None, int], selection: SelectionConfig
+) -> list[str | None]:
+    """Returns the groups of as many photos as a run would take, of as many people as can be.
+
+    Which photos it takes goes by their content, which nobody has read yet. What will not do even
+    for these will not do for the run.
+
+    Args:
+        counts: photos to choose from of each person, and of None where that is not known
+        selection: the run's
 
     Raises:
-        ConfigError: as :func:`.selection.select`
+        ConfigError: if there is no group to stratify by
     """
-    groups = {item.key: item.group for item in items}
-    return [groups[key] for key in select(list(groups), list(groups.values()), selection)]
+    if selection.stratify:
+        refuse_no_groups(counts)
+        shares = {group: share_of(selection.ratio, count) for group, count in counts.items()}
+        return list(Counter(shares).elements())
+    people: list[str | None] = [group for group in counts if group]
+    more = Counter(counts) - Counter(people)
+    # photos of nobody known may be of one person more, and come before further ones of somebody
+    unknown = [None] * more.pop(None, 0)
+    taken = share_of(selection.ratio, sum(counts.values()))
+    return [*people, *unknown, *more.elements()][:taken]
 
 
 def strategy_problem(config: ProtectionConfig) -> str | None:

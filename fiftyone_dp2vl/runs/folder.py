@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from safetensors import SafetensorError
@@ -60,12 +60,13 @@ class RunFolder:
         directory: the folder
         asked: the run that is asked for
         items: all photos
-        selected: keys of the photos to protect, sorted
+        listed: which of them to protect; None goes on with a run that has begun
 
     Attributes:
         manifest: as it stands in the folder
         warnings: what differs harmlessly from an unbroken run, one sentence each
         selected: (key, group) of the photos to protect, sorted, as the run was begun
+        draws: key -> what the photo is drawn by, of the same photos
         targets: the run's, None until they are computed
         originals: key -> what was noted of the photo; empty until the targets are computed
         records: key -> the last that was written of a photo
@@ -79,7 +80,7 @@ class RunFolder:
         directory: Path,
         asked: Manifest,
         items: Sequence[PhotoItem],
-        selected: Sequence[str],
+        listed: ItemList | None,
     ) -> None:
         self.directory = directory
         self.warnings: list[str] = []
@@ -92,14 +93,18 @@ class RunFolder:
             self.warnings += self.manifest.check_same(asked)
             begun = ItemList.load(directory)
             begun.check_same([i.key for i in items], [i.group for i in items])
+        elif listed is None:
+            raise RunError(
+                f"the run in {directory} was taken away meanwhile: start the same command again"
+            )
         else:
             self.manifest = asked
             # what a first pass that was not finished has noted is not to be trusted
             (directory / JOURNAL).unlink(missing_ok=True)
-            begun = _listed(items, selected)
+            begun = listed
             begun.save(directory)
             asked.save(directory)
-        self.selected = begun.selected
+        self.selected, self.draws = begun.selected, begun.draws
         self._journal = Journal(directory / JOURNAL)
         self._read()
 
@@ -173,12 +178,3 @@ class RunFolder:
         """Writes what became of a photo; it is on the disk when this returns."""
         self._journal.append([{"kind": "photo", **record.to_dict(self.directory)}])
         self.records[record.key] = record
-
-
-def _listed(items: Sequence[PhotoItem], selected: Sequence[str]) -> ItemList:
-    groups: Mapping[str, str | None] = {item.key: item.group for item in items}
-    chosen = set(selected)
-    return ItemList(
-        selected=tuple((key, groups[key]) for key in selected),
-        clean=tuple(sorted(key for key in groups if key not in chosen)),
-    )

@@ -78,6 +78,7 @@ def estimate(
         RunError: if none of the photos that were looked at can be protected, or the GPU's memory is
             too small
     """
+    # the run draws by the photos' content; as many others cost as much, without reading them all
     keys = select([item.key for item in items], [item.group for item in items], selection)
     chosen = {item.key: item for item in items}
     probed = [chosen[key] for key in keys[:: max(1, len(keys) // _PROBED)]]

@@ -25,18 +25,22 @@ class PhotoItem:
     """A photo that a run may protect.
 
     Args:
-        key: names the photo for good: a sample's id, or a path within a folder. It seeds what is
-            random about the photo and names the file.
+        key: names the photo for good, and its protected file: a sample's id, or a path within a
+            folder
         path: the original
         group: the person in the photo, where known
         mask: confines the perturbation: bool (H, W) of the upright photo, or a function that is
             called for it when needed, always with the same result
+        draw: seeds what is random about the photo, and gives it its place among the others. None
+            for the file's content, so that the same photos are protected alike whatever they are
+            called and wherever they lie
     """
 
     key: str
     path: str | Path
     group: str | None = None
     mask: NDArray[np.bool_] | MaskLoader | None = None
+    draw: str | None = None
 
 
 class Cosines(NamedTuple):
@@ -121,7 +125,8 @@ class Progress(NamedTuple):
     Attributes:
         done: photos that are finished in this phase
         total: photos of this phase
-        phase: ``"survey"`` (reading and encoding clean photos) or ``"protect"``
+        phase: ``"read"`` (telling photos by their content), ``"survey"`` (encoding clean photos) or
+            ``"protect"``
         label: one line for people
         eta_seconds: time left in this phase, or None while it cannot be told
     """

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import platform
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -172,14 +172,16 @@ class ItemList:
     Args:
         selected: (key, group) of the photos to protect, sorted
         clean: keys of the others, sorted
+        draws: key -> what the photo is drawn by, of the photos to protect
     """
 
     selected: tuple[tuple[str, str | None], ...]
     clean: tuple[str, ...]
+    draws: Mapping[str, str]
 
     def save(self, directory: Path) -> None:
         """Writes the list into a run's folder."""
-        data = {"selected": self.selected, "clean": self.clean}
+        data = {"selected": self.selected, "clean": self.clean, "draws": self.draws}
         write_atomically(directory / ITEMS, json.dumps(data, indent=0).encode(), replace=True)
 
     @classmethod
@@ -192,7 +194,9 @@ class ItemList:
         try:
             data = json.loads((directory / ITEMS).read_text())
             selected = tuple((key, group) for key, group in data["selected"])
-            return cls(selected, tuple(data["clean"]))
+            # a run that was begun before there were draws goes by its keys
+            draws = data.get("draws") or {key: key for key, _ in selected}
+            return cls(selected, tuple(data["clean"]), draws)
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise RunError(
                 f"{directory / ITEMS} cannot be read ({error}): start a new run in another folder"

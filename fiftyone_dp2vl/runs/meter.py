@@ -13,14 +13,18 @@ __all__ = ["Meter"]
 _EVERY = 0.2
 """Seconds between two calls of the caller's function."""
 
-_LABELS = {"survey": "reading and encoding the clean photos", "protect": "protecting"}
+_LABELS = {
+    "read": "reading the files",
+    "survey": "encoding the clean photos",
+    "protect": "protecting",
+}
 
 
 class Meter:
     """Tells the caller how far one phase is, and asks whether to stop.
 
     Args:
-        phase: ``"survey"`` or ``"protect"``
+        phase: ``"read"``, ``"survey"`` or ``"protect"``
         done: photos that earlier calls have finished; they do not count in the pace
         total: photos of the phase
         progress: the caller's, or None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
@@ -18,19 +19,20 @@ from ..errors import Cancelled, ConfigError, PhotoError, RunError, reason_of
 from ..media import SUFFIXES, check_output_folder
 from ..protection import grid_pixels_for, grid_size, mask_to_grid, protect, to_grid
 from .ahead import PixelBudget, ahead, default_workers
-from .beforehand import check_settings
+from .beforehand import check_settings, possible_groups
+from .draws import draws_of, told_apart
 from .finishing import Finished, Finisher, Perturbation, failure, measured
 from .folder import RunFolder, has_begun, refuse_foreign
 from .gpu_memory import gpu_memory
 from .items import PhotoItem, PhotoRecord, Progress, RunResult
 from .lock import locked
-from .manifest import PHOTOS, Manifest, describe_encoder
+from .manifest import PHOTOS, ItemList, Manifest, describe_encoder
 from .meter import Meter
 from .names import file_names
 from .originals import load_mask, read_unchanged
 from .pending import Pending
 from .recheck import recheck
-from .selection import select
+from .selection import refuse_twice, select
 from .space import bytes_needed, check_space
 from .survey import survey
 
@@ -95,12 +97,15 @@ def protect_photos(
     if not 0 <= shard[0] < shard[1] or (batch_size or 1) < 1 or (workers or 1) < 1:
         raise ConfigError("shard, batch_size or workers is out of range: give shard (i, n), i < n")
     directory = Path(os.path.abspath(directory))
-    selected = select([item.key for item in items], [item.group for item in items], selection)
+    refuse_twice([item.key for item in items])
     check_output_folder(directory, (item.path for item in items))
     refuse_foreign(directory)
+    workers = workers or default_workers()
+    listed = None
     if not has_begun(directory):  # else photos may have gone, and its people are known already
-        chosen = set(selected)
-        check_settings(config, [item.group for item in items if item.key in chosen])
+        check_settings(config, possible_groups(Counter(item.group for item in items), selection))
+        listed = _listed(items, selection, workers, progress, cancel)
+        check_settings(config, [group for _, group in listed.selected])
     models = list(encoders) if encoders is not None else _load(config, device, local_files_only)
     if len(models) != len(config.encoders):
         raise ConfigError("encoders differ from config.encoders in number: give one for each name")
@@ -118,7 +123,7 @@ def protect_photos(
     with (
         _one_sentence(directory),
         locked(directory),
-        RunFolder(directory, asked, items, selected) as folder,
+        RunFolder(directory, asked, items, listed) as folder,
     ):
         run = _Run(folder, items, models, batch_size or config.lanes, workers, progress, cancel)
         run.go()
@@ -155,6 +160,29 @@ def _load(
     ]
 
 
+def _listed(
+    items: Sequence[PhotoItem],
+    selection: SelectionConfig,
+    workers: int,
+    progress: Callable[[Progress], None] | None,
+    cancel: Callable[[], bool] | None,
+) -> ItemList:
+    """Draws the photos of a run that begins."""
+    unread = sum(item.draw is None for item in items)
+    meter = Meter("read", 0, unread, progress, cancel)
+    with ThreadPoolExecutor(workers) as pool:
+        draws = draws_of(items, pool=pool, tick=meter.at)
+    groups = {item.key: item.group for item in items}
+    keys = list(groups)
+    chosen = select(keys, list(groups.values()), selection, [draws[key] for key in keys])
+    clean = set(keys).difference(chosen)
+    return ItemList(
+        selected=tuple((key, groups[key]) for key in chosen),
+        clean=tuple(sorted(clean)),
+        draws=told_apart({key: draws[key] for key in chosen}, groups),
+    )
+
+
 Ready = tuple[str, Tensor, Tensor | None] | tuple[str, PhotoError]
 """A photo on its grid with its mask, or why there is none."""
 
@@ -168,7 +196,7 @@ class _Run:
         items: Sequence[PhotoItem],
         models: list[Encoder],
         batch_size: int,
-        workers: int | None,
+        workers: int,
         progress: Callable[[Progress], None] | None,
         cancel: Callable[[], bool] | None,
     ) -> None:
@@ -177,7 +205,7 @@ class _Run:
         self.items = {item.key: item for item in items}
         self.models = models
         self.batch_size = batch_size
-        self.workers = workers or default_workers()
+        self.workers = workers
         self.progress, self.cancel = progress, cancel
         self.config = folder.manifest.protection
         self.output = folder.manifest.output
@@ -228,6 +256,7 @@ class _Run:
         try:
             originals, targets = survey(
                 items,
+                self.folder.draws,
                 self.config,
                 self.models,
                 self.grid_pixels,
@@ -247,11 +276,11 @@ class _Run:
         """
 
         def place(key: str) -> tuple[object, ...]:
-            original = self.folder.originals[key]
+            original, draw = self.folder.originals[key], self.folder.draws[key]
             if original.code is not None:
-                return (0, 0, 0, False, key)
+                return (0, 0, 0, False, draw, key)
             grid = grid_size(original.height, original.width, self.grid_pixels)
-            return (1, *grid, original.gray, key)
+            return (1, *grid, original.gray, draw, key)
 
         index, count = self.folder.manifest.shard
         return sorted(self.folder.originals, key=place)[index::count]
@@ -346,7 +375,7 @@ class _Run:
             self.config,
             encoders=self.models,
             targets=self.folder.targets,
-            keys=[key for key, _, _ in photos],
+            keys=[self.folder.draws[key] for key, _, _ in photos],
             masks=[mask for _, _, mask in photos],
             on_step=on_step,
         )

@@ -6,7 +6,7 @@ has been protected, and a run that is killed here begins the pass again.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -29,6 +29,7 @@ __all__ = ["survey"]
 
 def survey(
     items: Sequence[PhotoItem],
+    draws: Mapping[str, str],
     config: ProtectionConfig,
     encoders: Sequence[Encoder],
     grid_pixels: int,
@@ -43,7 +44,8 @@ def survey(
     encoded beside it, or two shards would disagree about the targets.
 
     Args:
-        items: the selected photos, sorted by key
+        items: the selected photos; their order does not matter
+        draws: key -> what the photo is drawn by, and what the targets know it by
         config: how they will be moved
         encoders: the surrogates, in the configuration's order
         grid_pixels: most pixels of a photo's grid
@@ -52,7 +54,9 @@ def survey(
         tick: called with the number of photos that were read; may raise to cancel
     """
     originals: list[Original] = []
-    groups: dict[str, str | None] = {item.key: item.group for item in items}
+    # the order decides who is encoded beside whom
+    items = sorted(items, key=lambda item: (draws[item.key], item.key))
+    groups = {draws[item.key]: item.group for item in items}
 
     def read(item: PhotoItem) -> tuple[Original, Tensor | None]:
         with budget.hold(pixels_of(item)):
@@ -72,7 +76,7 @@ def survey(
             originals.append(original)
             tick(len(originals))
             if image is not None:
-                keys.append(original.key)
+                keys.append(draws[original.key])
                 images.append(image)
             if len(keys) == config.lanes:
                 yield keys, images
@@ -90,7 +94,7 @@ def survey(
     if odd:
         statistics = _without(statistics, odd)
         by_key = {item.key: item for item in items}
-        originals = [_odd(by_key[o.key]) if o.key in odd else o for o in originals]
+        originals = [_odd(by_key[o.key]) if draws[o.key] in odd else o for o in originals]
     if not statistics.keys:
         return originals, None
     return originals, fit_targets(statistics, config, [groups[key] for key in statistics.keys])

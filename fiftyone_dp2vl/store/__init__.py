@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from ..lazy import lazily
 
 if TYPE_CHECKING:
-    from .albums import attack_album as attack_album
+    from .albums import DatasetAlbum as DatasetAlbum, attack_album as attack_album
     from .attack import evaluate_attack_dataset as evaluate_attack_dataset
     from .benchmark import benchmark_dataset as benchmark_dataset
     from .delete import delete_run as delete_run
@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "AttackEvaluation": "evaluations",
+    "DatasetAlbum": "albums",
     "Embedded": "embeddings",
     "ProtectionRun": "records",
     "Release": "release.export",

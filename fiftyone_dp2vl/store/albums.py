@@ -10,12 +10,13 @@ from typing import Any
 
 from ..attack.album import AlbumPhoto, AttackAlbum
 from ..errors import ConfigError
+from .content_keys import content_keys
 from .photo_sets import held_out, picked
 from .photos import GROUP_KINDS, field_kind, field_problem, require_photos
 from .records import load_run
 from .run_fields import require_run_fields
 
-__all__ = ["FACE_KINDS", "QUERY_SHARE", "TEXT_KINDS", "attack_album"]
+__all__ = ["FACE_KINDS", "QUERY_SHARE", "TEXT_KINDS", "DatasetAlbum", "attack_album"]
 
 TEXT_KINDS = (*GROUP_KINDS, "ListField")
 """Fields that can describe a photo."""
@@ -25,6 +26,21 @@ FACE_KINDS = ("Detections", "Detection")
 
 QUERY_SHARE = 0.25
 """Of each person's photos, held out to be asked about where nothing else is said."""
+
+
+@dataclass(frozen=True)
+class DatasetAlbum:
+    """A view's photos as an attacker meets them, and where they are in the dataset.
+
+    Attributes:
+        album: the photos, the facts and the choices
+        protected: shared photo's key -> protected file of a run; empty without one
+        samples: photo's key -> sample id
+    """
+
+    album: AttackAlbum
+    protected: Mapping[str, Path]
+    samples: Mapping[str, str]
 
 
 def attack_album(
@@ -41,8 +57,13 @@ def attack_album(
     questions: Mapping[str, Sequence[str]] | None = None,
     distractors: Mapping[str, Sequence[str]] | None = None,
     seed: int = 0,
-) -> tuple[AttackAlbum, dict[str, Path]]:
+    contents: bool = True,
+) -> DatasetAlbum:
     """Returns a view's photos as an attacker meets them, and the protected files of a run.
+
+    A photo's key is its file's hash (see :func:`.content_keys.content_keys`), because everything
+    random in an evaluation goes by keys: the same photos, imported anew, have other sample ids and
+    should be drawn, asked and measured alike all the same.
 
     A photo without a name is left out. A person's fact in a scenario is the phrase that most of
     that person's photos carry, the shared ones first. A scenario in which only one phrase occurs
@@ -65,9 +86,8 @@ def attack_album(
         questions: scenario -> wordings with a ``{name}`` slot; the benchmark has its own
         distractors: scenario -> further phrases to choose among
         seed: of the photos held out for ``query``
-
-    Returns:
-        the album, whose keys are sample ids, and shared photo's key -> protected file
+        contents: False for keys that are sample ids: no photo is read for them, and what is wrong
+            with a field or a choice shows as well, but a share for ``query`` is another draw
 
     Raises:
         ConfigError: if a field or a choice of photos will not do
@@ -91,13 +111,18 @@ def attack_album(
     words = _words(view._root_dataset, affiliation, questions, distractors)
     photos = _photos(view, filepath_field, identity, affiliation, scenario, description, face)
     photos = [replace(photo, affiliation=words.phrase(photo)) for photo in photos]
-    album = _album(_with_roles(view, photos, query, others, seed), words)
+    files = {photo.key: photo.path for photo in photos}
+    keys = content_keys(files) if contents else {sample: sample for sample in files}
+    photos = [replace(photo, key=keys[photo.key]) for photo in photos]
+    album = _album(_with_roles(view, photos, keys, query, others, seed), words)
     if affiliation is not None and not album.choices:
         raise ConfigError(
             f"field {affiliation!r} holds no scenario with two different phrases to choose "
             "between: give distractors, or leave affiliations out"
         )
-    return album, _protected(view, album, None if record is None else record.names.path, run)
+    samples = {key: sample for sample, key in keys.items()}
+    path_field = None if record is None else record.names.path
+    return DatasetAlbum(album, _protected(view, album, samples, path_field, run), samples)
 
 
 @dataclass(frozen=True)
@@ -140,7 +165,7 @@ def _photos(
     description: str | None,
     face: str | None,
 ) -> list[AlbumPhoto]:
-    """Returns every photo that has a file and a name; roles come later."""
+    """Returns every photo that has a file and a name, by sample id; roles come later."""
     ids, paths = view.values(["id", filepath_field])
     people = _texts(view, identity)
     things = _texts(view, affiliation) if affiliation else [""] * len(ids)
@@ -148,13 +173,13 @@ def _photos(
     told = _descriptions(view, description, len(ids))
     faces = _faces(view, face, len(ids))
     photos = []
-    for row, (key, path, person) in enumerate(zip(ids, paths, people, strict=True)):
+    for row, (sample, path, person) in enumerate(zip(ids, paths, people, strict=True)):
         if not path or not person:
             continue
         known = bool(things[row] and kinds[row])
         photos.append(
             AlbumPhoto(
-                key=key,
+                key=sample,
                 path=Path(path),
                 person=person,
                 role="",
@@ -170,14 +195,22 @@ def _photos(
 
 
 def _with_roles(
-    view: Any, photos: list[AlbumPhoto], query: str | float, others: str | None, seed: int
+    view: Any,
+    photos: list[AlbumPhoto],
+    keys: Mapping[str, str],
+    query: str | float,
+    others: str | None,
+    seed: int,
 ) -> list[AlbumPhoto]:
-    elsewhere = picked(view, others, "others") if others else set()
+    def named(choice: str, what: str) -> set[str]:
+        # a choice may hold photos that name nobody, and so are not in the album
+        return {keys[sample] for sample in picked(view, choice, what) if sample in keys}
+
+    elsewhere = named(others, "others") if others else set()
     mine = [photo for photo in photos if photo.key not in elsewhere]
-    keys, people = [photo.key for photo in mine], [photo.person for photo in mine]
-    asked = held_out(keys, people, query, seed)
+    asked = held_out([photo.key for photo in mine], [photo.person for photo in mine], query, seed)
     if asked is None:
-        asked = picked(view, str(query), "query")
+        asked = named(str(query), "query")
     shared = {photo.person for photo in mine if photo.key not in asked}
     known = [photo for photo in photos if photo.key in elsewhere and photo.person in shared]
     if known:
@@ -245,12 +278,17 @@ def _album(photos: list[AlbumPhoto], words: _Words) -> AttackAlbum:
 
 
 def _protected(
-    view: Any, album: AttackAlbum, path_field: str | None, run: str | None
+    view: Any,
+    album: AttackAlbum,
+    samples: Mapping[str, str],
+    path_field: str | None,
+    run: str | None,
 ) -> dict[str, Path]:
     if path_field is None:
         return {}
-    files = dict(zip(*view.values(["id", path_field]), strict=True))
-    shared = [photo.key for photo in album.of("share") if files.get(photo.key)]
+    of_sample = dict(zip(*view.values(["id", path_field]), strict=True))
+    files = {key: of_sample[sample] for key, sample in samples.items()}
+    shared = [photo.key for photo in album.of("share") if files[photo.key]]
     if not shared:
         raise ConfigError(f"run {run!r} protected none of the shared photos: choose another run")
     missing = [key for key in shared if not Path(files[key]).is_file()]

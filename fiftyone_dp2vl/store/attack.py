@@ -102,14 +102,16 @@ def evaluate_attack_dataset(
         seed: see ``identity``
         output_dir: where the report goes, default below FiftyOne's dataset directory
         cache: folder of what was measured and of the photos that arms make; default one for the
-            dataset, below FiftyOne's dataset directory
+            dataset, below FiftyOne's dataset directory. Datasets of the same photos may have one
+            together: what was measured on one of them is not measured again on another
         device: default the GPU where there is one
         load: from a registry name to an attacker, default the registry's
         progress: called while the evaluation goes on
         cancel: asked while it goes on
 
     Returns:
-        the report, as :func:`fiftyone_dp2vl.store.load_report` gives it back
+        the report, as :func:`fiftyone_dp2vl.store.load_report` gives it back: its answers name
+        their photos by sample id
 
     Raises:
         ConfigError: if a field, a choice of photos or the configuration will not do
@@ -141,16 +143,17 @@ def evaluate_attack_dataset(
         "face": face,
         "seed": seed,
     }
-    album, protected = attack_album(
-        view, **mapping, run=run, questions=questions, distractors=distractors
-    )
+    found = attack_album(view, **mapping, run=run, questions=questions, distractors=distractors)
+    album, protected = found.album, found.protected
     record = load_run(dataset, run) if run is not None else None
     report = evaluate_attack(
         album,
         config,
         protected=protected if record is not None else None,
         protection=_protection(record),
-        facts=_facts(view, record, protected) if record is not None else None,
+        facts=_facts(view, record, [found.samples[key] for key in protected])
+        if record is not None
+        else None,
         source=f"FiftyOne dataset {dataset.name}",
         cache=Path(cache) if cache is not None else default_cache(dataset),
         device=device or default_device(),
@@ -160,6 +163,7 @@ def evaluate_attack_dataset(
         cancel=cancel,
     )
     report = _with_left_out(report, view, album, scenario, affiliation)
+    report = _with_sample_ids(report, found.samples)
     names = EvaluationNames(evaluation)
     arms = predicted_arms(report)
     stored = AttackEvaluation(
@@ -211,11 +215,11 @@ def plan_attack_dataset(
     from ..encoders import default_device
 
     record = load_run(view._root_dataset, run) if run is not None else None
-    album, protected = attack_album(view, run=run, **mapping)
+    found = attack_album(view, run=run, **mapping)
     return plan_attack(
-        album,
+        found.album,
         config,
-        protected=protected if record is not None else None,
+        protected=found.protected if record is not None else None,
         protection=_protection(record),
         cache=Path(cache) if cache is not None else default_cache(view._root_dataset),
         device=device or default_device(),
@@ -278,16 +282,22 @@ def _protection(record: ProtectionRun | None) -> ProtectionConfig | None:
     return settled_in(Path(record.directory), record.protection)
 
 
-def _facts(view: Any, record: Any, protected: Mapping[str, Path]) -> dict[str, Any]:
-    """Returns what a report says of a run: its configuration, encoders and visible cost."""
-    names, chosen = record.names, view.select(list(protected))
+def _facts(view: Any, record: Any, samples: Sequence[str]) -> dict[str, Any]:
+    """Returns what a report says of a run: its configuration, encoders and visible cost.
+
+    Args:
+        view: a FiftyOne dataset or view
+        record: of the run
+        samples: ids of the shared photos that it protected
+    """
+    names, chosen = record.names, view.select(samples)
     linf, psnr, ssim = columns(chosen, [names.linf, names.psnr, names.ssim])
     return {
         "run": record.run,
         "config": record.protection.to_dict(),
         "fingerprint": record.fingerprints.get("protection", ""),
         "encoders": {entry["name"]: entry["weights_sha256"] for entry in record.encoders},
-        "photos": len(protected),
+        "photos": len(samples),
         "quality": {
             **_spread("linf", linf, worst=max),
             **_spread("psnr", psnr, worst=min),
@@ -323,6 +333,17 @@ def _with_left_out(
         return report
     sentence = f"Scenarios with one phrase only allow no choice: {', '.join(missing)}."
     return replace(report, not_tested=(*report.not_tested, sentence))
+
+
+def _with_sample_ids(report: AttackReport, samples: Mapping[str, str]) -> AttackReport:
+    """Returns the report as it is kept with the dataset: answers name their photo by sample id.
+
+    Args:
+        report: as it was measured
+        samples: photo's key -> sample id
+    """
+    answers = [replace(answer, photo=samples[answer.photo]) for answer in report.answers]
+    return replace(report, answers=answers)
 
 
 def _steps(

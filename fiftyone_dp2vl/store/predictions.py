@@ -41,7 +41,7 @@ def store_predictions(dataset: Any, report: AttackReport, names: EvaluationNames
     """Writes truth and predictions to the query photos, and evaluates both arms alike.
 
     Args:
-        dataset: a FiftyOne dataset whose sample ids are the keys of the report's photos
+        dataset: a FiftyOne dataset whose sample ids name the report's photos
         report: the report
         names: where to write
     """

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from importlib.metadata import version
 from pathlib import Path
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from ..errors import Cancelled, ConfigError, DP2VLError, RunError
 from ..media.places import check_output_folder
 from ..runs import PhotoItem, Progress, RunResult, protect_photos
-from ..runs.beforehand import check_settings, chosen_groups
+from ..runs.beforehand import check_settings, possible_groups
 from ..runs.folder import has_begun
 from ..runs.manifest import MANIFEST
 from ..runs.settled import settled_in
@@ -130,7 +131,8 @@ def protect_dataset(
     begun, was_there = has_begun(directory), (directory / MANIFEST).is_file()
     if not begun:
         # refused before a record is made and models are loaded
-        check_settings(chosen.protection, chosen_groups(items, chosen.selection))
+        counts = Counter(item.group for item in items)
+        check_settings(chosen.protection, possible_groups(counts, chosen.selection))
     record = ProtectionRun(
         run=run,
         state="running",

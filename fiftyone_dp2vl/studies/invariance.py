@@ -46,7 +46,7 @@ def _protect(
     folder = workshop.options.cache / "invariance" / name
     shutil.rmtree(folder, ignore_errors=True)  # a run that is resumed would prove nothing
     return protect_photos(
-        [PhotoItem(shot.key, shot.path, shot.person) for shot in shots],
+        [PhotoItem(shot.key, shot.path, shot.person, draw=shot.key) for shot in shots],
         folder,
         config,
         SelectionConfig(),

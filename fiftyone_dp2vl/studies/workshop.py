@@ -162,7 +162,10 @@ class Workshop:
         done = folder.with_suffix(".json")
         if not done.is_file():
             result = protect_photos(
-                [PhotoItem(s.key, s.path, s.person if people_known else None) for s in shots],
+                [
+                    PhotoItem(s.key, s.path, s.person if people_known else None, draw=s.key)
+                    for s in shots
+                ],
                 folder,
                 config,
                 selection,
@@ -193,7 +196,7 @@ class Workshop:
     def _show(self, progress: Progress) -> None:
         # the survey is short beside the protection, and probing takes the last part of a cell
         share = progress.done / max(1, progress.total)
-        done = 0.1 * share if progress.phase == "survey" else 0.1 + 0.7 * share
+        done = 0.1 + 0.7 * share if progress.phase == "protect" else 0.1 * share
         self.report(done, progress.label)
 
     def controls(

@@ -209,7 +209,7 @@ def test_a_complete_run_is_shown_before_one_that_stopped(open_panel, protected, 
 
     with pytest.raises(Cancelled):
         protect_dataset(
-            protected, "two", output_dir=str(tmp_path / "two"), cancel=stop_after(19), **quick
+            protected, "two", output_dir=str(tmp_path / "two"), cancel=stop_after(31), **quick
         )
     panel = open_panel("compare", protected, current_sample=protected.first().id)
     assert panel.state["controls"]["run"] == "one"

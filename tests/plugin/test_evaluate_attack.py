@@ -98,6 +98,14 @@ class TestTheAppsForm:
         assert len(found) == 1
         assert sentence in found[0]
 
+    def test_it_reads_no_photo(self, form, protected, fast, monkeypatch):
+        def read(path: Path, digits: int = 64) -> str:
+            raise AssertionError(f"{path} was read")
+
+        monkeypatch.setattr("fiftyone_dp2vl.store.content_keys.sha", read)
+        shown = form("evaluate_attack", {**fast, "run": "one", "query": "0.25"})
+        assert "estimate" in shown
+
     def test_empty_views_are_refused(self, problems, dataset):
         view = dataset.match({"identity": "nobody"})._serialize()
         assert problems("evaluate_attack", view=view) == [

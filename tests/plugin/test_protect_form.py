@@ -8,9 +8,11 @@ import pytest
 from stopping import stop_after
 
 from fiftyone_dp2vl.config import OutputConfig, ProtectionConfig, SelectionConfig
-from fiftyone_dp2vl.errors import Cancelled
+from fiftyone_dp2vl.errors import Cancelled, ConfigError
+from fiftyone_dp2vl.media import hash_photo
+from fiftyone_dp2vl.runs import select
 from fiftyone_dp2vl.store import list_runs, protect_dataset
-from fiftyone_dp2vl.store.chosen import count_chosen, groups_chosen
+from fiftyone_dp2vl.store.chosen import count_chosen
 from fiftyone_dp2vl.store.estimates import estimate_run
 from fiftyone_dp2vl.store.settings import Settings
 
@@ -78,19 +80,33 @@ class TestWhoIsOnAPhoto:
         dataset.reload()
         assert dataset.count_values("dp2vl_run1_status") == {"protected": 1, None: 11}
 
-    def test_a_draw_that_leaves_one_person_is_told(self, problems, dataset, params):
-        # of three photos each, a twelfth is one photo; two photos may be of one person or two
+    def test_a_draw_that_leaves_one_person_is_told(
+        self, problems, generate, dataset, params, quick, tmp_path
+    ):
         given = {**params, "strategy": "swap", "group_field": "identity", "ratio": 0.05}
         (problem,) = problems("protect", given)
         assert ONE in problem
-        for seed in range(8):
-            settings = Settings(
-                ProtectionConfig(), SelectionConfig(ratio=2 / 12, seed=seed), OutputConfig()
-            )
-            drawn = groups_chosen(dataset, settings.selection, "identity")
-            assert len(drawn) == 2
-            found = problems("protect", {**given, "ratio": 2 / 12, "seed": seed})
-            assert bool(found) == (len(set(drawn)) == 1)
+        # of two photos the form cannot know: they are drawn by what is in their files
+        assert problems("protect", {**given, "ratio": 2 / 12}) == []
+        contents = [hash_photo(path) for path in dataset.values("filepath")]
+        people = dict(zip(contents, dataset.values("identity"), strict=True))
+        one, several = (
+            next(seed for seed in range(99) if len(self._drawn(people, seed)) == count)
+            for count in (1, 2)
+        )
+        given = {**given, **quick, "ratio": 2 / 12, "output_dir": str(tmp_path / "out")}
+        with pytest.raises(ConfigError, match=ONE):
+            generate("protect", {**given, "seed": one})
+        assert list_runs(dataset) == []
+        assert not (tmp_path / "out").exists()
+        generate("protect", {**given, "seed": several})
+        dataset.reload()
+        shown = dataset.match({"dp2vl_run1_status": "protected"}).values("identity")
+        assert set(shown) == self._drawn(people, several)
+
+    def _drawn(self, people, seed):
+        config = SelectionConfig(ratio=2 / 12, seed=seed)
+        return {people[key] for key in select(list(people), None, config)}
 
     def test_the_same_share_of_nobody(self, problems, params):
         (problem,) = problems("protect", {**params, "stratify": True})
@@ -107,8 +123,6 @@ class TestWhatItCosts:
             ProtectionConfig(), SelectionConfig(ratio=ratio, stratify=stratify), OutputConfig()
         )
         told = estimate_run(dataset, settings, directory=tmp_path, group_field="identity").protected
-        from fiftyone_dp2vl.runs import select
-
         ids, people = dataset.values(["id", "identity"])
         assert told == len(select(ids, people, settings.selection))
         assert count_chosen(dataset, settings.selection, "identity") == told
@@ -179,7 +193,7 @@ class TestARunThatStopped:
             protect_dataset(
                 dataset,
                 output_dir=str(tmp_path / "out"),
-                cancel=stop_after(19),
+                cancel=stop_after(31),
                 **given,
             )
         return dataset

@@ -26,7 +26,7 @@ Runner = Callable[..., RunResult]
 Tree = Callable[[Path], dict[str, bytes]]
 
 
-@pytest.mark.parametrize("asked", [0, 5, 12, 25, 40])
+@pytest.mark.parametrize("asked", [0, 5, 13, 22, 35, 50])
 def test_cancelled_and_taken_up_again(
     tmp_path: Path, items: list[PhotoItem], run: Runner, tree: Tree, asked: int
 ) -> None:
@@ -111,7 +111,7 @@ def _repaint(path: Path) -> None:
 def _cancelled_half_way(items: list[PhotoItem], run: Runner) -> set[str]:
     """Returns the keys that are finished."""
     with pytest.raises(Cancelled):
-        run(items, cancel=stop_after(30))
+        run(items, cancel=stop_after(40))
     root = Path(items[0].path).parents[1] / "run"
     return {path.stem for path in (root / "photos").iterdir()}
 
@@ -267,7 +267,7 @@ def test_settings_may_change_until_the_first_pass_is_finished(
     tmp_path: Path, items: list[PhotoItem], run: Runner, tree: Tree, config: ProtectionConfig
 ) -> None:
     with pytest.raises(Cancelled):
-        run(items, "broken", cancel=stop_after(3))
+        run(items, "broken", cancel=stop_after(13))
     other = replace(config, strategy="centroid")
     run(items[:8], "broken", config=other)
     run(items[:8], "whole", config=other)

@@ -66,8 +66,9 @@ def protected(told: Any, quick: dict[str, Any], tmp_path: Path) -> Any:
 
 class TestAlbum:
     def test_fields_become_photos_facts_and_choices(self, told, mapping):
-        album, files = attack_album(told, **mapping)
-        assert files == {}
+        found = attack_album(told, **mapping)
+        album = found.album
+        assert found.protected == {}
         assert [len(album.of(role)) for role in ("share", "query", "other")] == [9, 3, 0]
         assert album.people == ["ada", "bob", "cy"]
         assert album.facts["bob"] == {"car": "a green van", "pet": "a dog"}
@@ -76,31 +77,30 @@ class TestAlbum:
             "pet": ("a cat", "a dog"),
         }
         photo = album.of("share")[0]
-        sample = told[photo.key]
+        sample = told[found.samples[photo.key]]
         assert (photo.path, photo.person) == (Path(sample.filepath), sample.identity)
         assert (photo.scenario, photo.affiliation) == (sample.scenario, sample.affiliation)
 
     def test_classifications_say_the_same(self, told, mapping):
         import fiftyone as fo
 
-        plain, _ = attack_album(told, **mapping)
+        plain = attack_album(told, **mapping)
         for field in ("identity", "affiliation", "scenario"):
             labels = [value and fo.Classification(label=value) for value in told.values(field)]
             told.set_values(f"{field}_label", labels)
         asked = {name: f"{name}_label" for name in ("identity", "affiliation", "scenario")}
-        assert attack_album(told, **{**mapping, **asked})[0] == plain
+        assert attack_album(told, **{**mapping, **asked}) == plain
 
     @pytest.mark.parametrize("query", ["tag:query", "view:asked", "role=query"])
     def test_query_photos_are_named_in_three_ways(self, told, mapping, query):
         told.save_view("asked", told.match_tags("query"))
-        album, _ = attack_album(told, **{**mapping, "query": query})
-        assert {photo.key for photo in album.of("query")} == set(
-            told.match_tags("query").values("id")
-        )
+        found = attack_album(told, **{**mapping, "query": query})
+        asked = {found.samples[photo.key] for photo in found.album.of("query")}
+        assert asked == set(told.match_tags("query").values("id"))
 
     def test_a_share_of_each_person_is_held_out_by_seed(self, told):
         def queries(**more):
-            album, _ = attack_album(told, identity="identity", query=0.3, **more)
+            album = attack_album(told, identity="identity", query=0.3, **more).album
             people = [photo.person for photo in album.of("query")]
             assert sorted(people) == ["ada", "ada", "bob", "bob", "cy", "cy"]
             return {photo.key for photo in album.of("query")}
@@ -111,15 +111,15 @@ class TestAlbum:
     def test_who_has_one_photo_keeps_it(self, told):
         lonely = told.match({"identity": "cy"}).limit(1).values("id")
         view = told.select([*lonely, *told.match({"identity": {"$ne": "cy"}}).values("id")])
-        album, _ = attack_album(view, identity="identity")
+        album = attack_album(view, identity="identity").album
         assert [photo.role for photo in album.photos if photo.person == "cy"] == ["share"]
 
     def test_people_of_whom_nothing_is_shared_are_others(self, told, mapping):
         told.match({"identity": "cy"}).tag_samples("query")
-        album, _ = attack_album(told, **mapping)
+        album = attack_album(told, **mapping).album
         assert {photo.person for photo in album.of("other")} == {"cy"}
         assert album.people == ["ada", "bob"]
-        named, _ = attack_album(told, **{**mapping, "others": "identity=cy"})
+        named = attack_album(told, **{**mapping, "others": "identity=cy"}).album
         assert named.of("other") == album.of("other")
 
     def test_other_people_must_be_others(self, told, mapping):
@@ -133,23 +133,23 @@ class TestAlbum:
         samples = told.match({"identity": "ada"})
         samples.set_values("scenario", ["car"] * 4)
         samples.set_values("affiliation", ["a van", "a red car", "a van", "a tram"])
-        album, _ = attack_album(told, **mapping)
+        album = attack_album(told, **mapping).album
         assert album.facts["ada"] == {"car": "a van"}
         assert "a tram" in album.choices["car"]
 
     def test_a_scenario_without_a_choice_is_left_out_or_given_distractors(self, told, mapping):
         told.set_values("affiliation", ["a dog" if s == "pet" else a for s, a in _pairs(told)])
-        album, _ = attack_album(told, **mapping)
+        album = attack_album(told, **mapping).album
         assert set(album.choices) == {"car"}
         assert all(set(facts) == {"car"} for facts in album.facts.values())
         assert {photo.scenario for photo in album.photos} == {"car", ""}
-        album, _ = attack_album(told, **mapping, distractors={"pet": ["a goat"]})
+        album = attack_album(told, **mapping, distractors={"pet": ["a goat"]}).album
         assert album.choices["pet"] == ("a dog", "a goat")
 
     def test_without_a_scenario_field_all_facts_are_of_one_kind(self, told):
-        album, _ = attack_album(
+        album = attack_album(
             told, identity="identity", affiliation="affiliation", query="tag:query"
-        )
+        ).album
         assert set(album.choices) == {"affiliation"}
 
     def test_descriptions_and_faces(self, told, mapping):
@@ -159,17 +159,18 @@ class TestAlbum:
         boxes = [[0.1, 0.2, 0.3, 0.4], [0.5, 0.5, 0.1, 0.1]]
         faces = fo.Detections(detections=[fo.Detection(bounding_box=box) for box in boxes])
         told.set_values("faces", [faces.copy() for _ in range(11)] + [None])
-        album, _ = attack_album(told, **mapping, description="texts", face="faces")
+        album = attack_album(told, **mapping, description="texts", face="faces").album
         first, last = album.photos[0], album.photos[-1]
         assert first.descriptions == ("one", "two")
         assert first.face == pytest.approx((0.1, 0.2, 0.4, 0.6))
         assert (last.descriptions, last.face) == ((), None)
 
     def test_a_runs_files_are_the_shared_photos_ones(self, protected, mapping):
-        album, files = attack_album(protected, **mapping, run="one")
-        assert set(files) == {photo.key for photo in album.of("share")}
-        path = protected[album.of("share")[0].key]["dp2vl_one_path"]
-        assert files[album.of("share")[0].key] == Path(path)
+        found = attack_album(protected, **mapping, run="one")
+        first = found.album.of("share")[0].key
+        assert set(found.protected) == {photo.key for photo in found.album.of("share")}
+        path = protected[found.samples[first]]["dp2vl_one_path"]
+        assert found.protected[first] == Path(path)
         Path(path).unlink()
         with pytest.raises(ConfigError, match="1 protected files of run 'one' are gone"):
             attack_album(protected, **mapping, run="one")
@@ -211,13 +212,13 @@ class TestAlbum:
             s and labels[who] for s, who in zip(scenarios, told.values("identity"), strict=True)
         ]
         told.set_values("affiliation", facts)
-        album, _ = attack_album(
+        album = attack_album(
             told,
             identity="identity",
             affiliation="affiliation",
             scenario="scenario",
             query="tag:query",
-        )
+        ).album
         assert album.facts["ada"] == {"pet": "an orange cat"}
         assert len(album.choices["pet"]) > 3
         assert set(album.questions) == {"pet"}

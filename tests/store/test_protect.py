@@ -160,7 +160,7 @@ def test_a_cancelled_run_is_remembered_and_resumed(dataset, quick, tmp_path):
             dataset,
             "one",
             output_dir=str(tmp_path / "one"),
-            cancel=stop_after(19),
+            cancel=stop_after(31),
             **quick,
         )
     assert load_run(dataset, "one").state == "stopped"
@@ -217,7 +217,7 @@ class TestTheSameCallWithoutAName:
     def stopped(self, dataset, quick, tmp_path):
         return self.stop(dataset, quick, tmp_path)
 
-    def stop(self, dataset, quick, tmp_path, after=19, **more):
+    def stop(self, dataset, quick, tmp_path, after=31, **more):
         with pytest.raises(Cancelled):
             protect_dataset(
                 dataset,
@@ -264,11 +264,11 @@ class TestTheSameCallWithoutAName:
         assert load_run(stopped, "run1").state == "stopped"
 
     def test_settings_may_change_until_the_first_pass_is_finished(self, dataset, quick, tmp_path):
-        self.stop(dataset, quick, tmp_path, after=3)
+        self.stop(dataset, quick, tmp_path, after=15)
         assert load_run(dataset, "run1").protection.strategy == "auto"
         other = {**quick, "strategy": "centroid"}
         with pytest.raises(Cancelled):
-            protect_dataset(dataset, "run1", cancel=stop_after(19), **other)
+            protect_dataset(dataset, "run1", cancel=stop_after(31), **other)
         assert load_run(dataset, "run1").protection.strategy == "centroid"
         assert protect_dataset(dataset, **other).run == "run1"
 
@@ -312,7 +312,7 @@ def test_a_stopped_run_can_be_deleted(dataset, quick, tmp_path):
     before = state_of(dataset)
     with pytest.raises(Cancelled):
         protect_dataset(
-            dataset, "one", output_dir=str(tmp_path / "one"), cancel=lambda: True, **quick
+            dataset, "one", output_dir=str(tmp_path / "one"), cancel=stop_after(15), **quick
         )
     delete_run(dataset, "one")
     assert state_of(dataset) == before

@@ -83,7 +83,7 @@ def test_the_same_command_goes_on(protect, dataset, quick, tmp_path, capsys):
         protect_dataset(
             dataset,
             output_dir=str(tmp_path / "out"),
-            cancel=stop_after(19),
+            cancel=stop_after(31),
             **settings,
         )
     assert protect(out=None) == 0

@@ -351,7 +351,7 @@ class TestProcesses:
 
         settings = {**quick, "output_dir": str(tmp_path / "two"), "progress": look}
         with pytest.raises(Cancelled):
-            protect_dataset(dataset, "two", cancel=stop_after(16), **settings)
+            protect_dataset(dataset, "two", cancel=stop_after(28), **settings)
         assert set(seen) == {("running", this_worker())}
         assert load_run(dataset, "two").worker == ""
         protect_dataset(dataset, "two", **settings)

@@ -26,7 +26,7 @@ def test_missing_figures_are_no_figures(dataset, record):
     (encoder,) = record.protection.encoders
     names = record.names
     dataset.delete_sample_fields([names.linf, names.psnr, names.token_cosine(encoder)])
-    quality = _facts(dataset, record, {dataset.first().id: Path()})["quality"]
+    quality = _facts(dataset, record, [dataset.first().id])["quality"]
     assert set(quality) == {"median_ssim", "worst_ssim"}
     photos = private_set(dataset, record).photos
     assert [(photo.linf, dict(photo.cosines)) for photo in photos] == [(None, {})] * 12
