@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from typing import Any
 
 import fiftyone.operators as foo
 import fiftyone.operators.types as types
-import fiftyone.server.view as fosv
 
 from fiftyone_dp2vl.store.names import encoder_slugs
 from fiftyone_dp2vl.store.panels.points import (
@@ -29,6 +27,7 @@ from fiftyone_dp2vl.store.workers import is_left
 from .cluster_table import separation_markdown
 from .cluster_traces import HALO, STATUS, halo, layout, traces
 from .empty import offer_protection
+from .grid import extended, in_grid, selected, view_key, visible
 from .parts import (
     choose,
     column,
@@ -98,7 +97,7 @@ class Clusters(foo.Panel):
     def on_change_view(self, ctx: foo.ExecutionContext) -> None:
         """Shows the points of the photos in the grid's view."""
         # this fires for our own selection too, and once for each of the view's parts
-        if _view_key(ctx) != ctx.panel.get_state("view_key"):
+        if view_key(ctx) != ctx.panel.get_state("view_key"):
             self._show(ctx)
 
     def on_change_selected(self, ctx: foo.ExecutionContext) -> None:
@@ -107,7 +106,7 @@ class Clusters(foo.Panel):
 
     def on_change_extended_selection(self, ctx: foo.ExecutionContext) -> None:
         """Rings what another panel selected, and ends the lasso when the grid's is cleared."""
-        selection, scope = _extended(ctx)
+        selection, scope = extended(ctx)
         if not selection and ctx.panel.get_state("lasso"):
             ctx.panel.set_state({"lasso": 0, "selection": ctx.panel.get_state("selection", 0) + 1})
         if scope != _SCOPE:
@@ -120,7 +119,7 @@ class Clusters(foo.Panel):
             self.clear_lasso(ctx)
             return
         ctx.panel.set_state("lasso", len(chosen))
-        ctx.ops.set_extended_selection(selection=chosen, scope=_SCOPE)
+        ctx.ops.set_extended_selection(selection=in_grid(ctx, chosen), scope=_SCOPE)
 
     def clear_lasso(self, ctx: foo.ExecutionContext) -> None:
         """Shows all photos of the view again."""
@@ -131,7 +130,9 @@ class Clusters(foo.Panel):
     def open_photo(self, ctx: foo.ExecutionContext) -> None:
         """Opens the photo whose point was clicked."""
         if ctx.params.get("id"):
-            ctx.ops.open_sample(id=ctx.params["id"])
+            found = in_grid(ctx, [ctx.params["id"]])
+            if found:
+                ctx.ops.open_sample(id=found[0])
 
     def poll(self, ctx: foo.ExecutionContext) -> None:
         """Looks whether what was at work is over."""
@@ -318,23 +319,23 @@ class Clusters(foo.Panel):
         colour = ctx.panel.get_state("controls.colour")
         state["controls.colour"] = colour = colour if colour in kinds else STATUS
         state["controls.lines"] = lines = bool(ctx.panel.get_state("controls.lines", True))
-        state["view_key"] = _view_key(ctx)
+        state["view_key"] = view_key(ctx)
         points = load_points(
             ctx.dataset, record, state["controls.encoder"], state["controls.plane"]
         )
         if points is not None:
-            visible = _visible(ctx, points)
-            state["shown"] = len(points.ids) if visible is None else len(visible)
+            shown = _shown(ctx, points)
+            state["shown"] = len(points.ids) if shown is None else len(shown)
             values: list[Any] = []
             if colour != STATUS:
                 (values,) = field_values(ctx.dataset, points.ids, [colour])
-            drawn = traces(points, values, kinds[colour], visible, lines, _marked(ctx))
+            drawn = traces(points, values, kinds[colour], shown, lines, selected(ctx, but=_SCOPE))
             ctx.panel.set_data(_PLOT, drawn)
         ctx.panel.set_state(state)
 
     def _mark(self, ctx: foo.ExecutionContext) -> None:
         """Sends the rings alone: the other points stay as they are."""
-        marked = sorted(_marked(ctx))
+        marked = sorted(selected(ctx, but=_SCOPE))
         before = ctx.panel.get_state("marked", 0)
         if not marked and not before:
             return
@@ -345,7 +346,7 @@ class Clusters(foo.Panel):
         points = None if record is None else _points(ctx, record)
         if points is not None:
             ctx.panel.set_state("marked", len(marked))
-            ctx.panel.set_data(f"{_PLOT}[{HALO}]", halo(points, marked, _visible(ctx, points)))
+            ctx.panel.set_data(f"{_PLOT}[{HALO}]", halo(points, marked, _shown(ctx, points)))
 
 
 def _points(ctx: foo.ExecutionContext, record: ProtectionRun) -> PlotPoints | None:
@@ -354,43 +355,13 @@ def _points(ctx: foo.ExecutionContext, record: ProtectionRun) -> PlotPoints | No
     return load_points(ctx.dataset, record, encoder, plane) if encoder else None
 
 
+def _shown(ctx: foo.ExecutionContext, points: PlotPoints) -> set[str] | None:
+    photos = visible(ctx)
+    return None if photos is None else photos & set(points.ids)
+
+
 def _frame(ctx: foo.ExecutionContext) -> str:
     return "|".join(str(ctx.panel.get_state(f"controls.{k}")) for k in ("run", "encoder", "plane"))
-
-
-def _own_view(ctx: foo.ExecutionContext) -> Any:
-    """Returns the grid's view without what panels select in it, or None for the whole dataset."""
-    asked = ctx.request_params
-    if asked.get("view_name"):
-        return ctx.dataset.load_saved_view(asked["view_name"])
-    if not asked.get("view") and not asked.get("filters"):
-        return None
-    return fosv.get_view(ctx.dataset, stages=asked.get("view"), filters=asked.get("filters"))
-
-
-def _view_key(ctx: foo.ExecutionContext) -> str:
-    asked = [ctx.request_params.get(name) or None for name in ("view_name", "view", "filters")]
-    text_of = json.dumps([str(ctx.dataset.name), *asked], sort_keys=True, default=str)
-    return hashlib.sha256(text_of.encode()).hexdigest()[:16]
-
-
-def _visible(ctx: foo.ExecutionContext, points: PlotPoints) -> set[str] | None:
-    view = _own_view(ctx)
-    if view is None:
-        return None
-    # patches have ids of their own
-    key = "sample_id" if view.has_sample_field("sample_id") else "id"
-    return set(view.values(key)) & set(points.ids)
-
-
-def _extended(ctx: foo.ExecutionContext) -> tuple[list[str], str | None]:
-    asked = ctx.extended_selection or {}
-    return list(asked.get("selection") or ()), asked.get("scope")
-
-
-def _marked(ctx: foo.ExecutionContext) -> set[str]:
-    selection, scope = _extended(ctx)
-    return {*ctx.selected, *(selection if scope != _SCOPE else ())}
 
 
 def _signature(ctx: foo.ExecutionContext) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from panel_world import HELD_OUT, RUN
+from stopping import stop_after
 
 from fiftyone_dp2vl.store import load_run
 from fiftyone_dp2vl.store.separation import FIGURES, load_separation
@@ -239,7 +240,6 @@ def test_a_run_that_stopped_is_offered_again_with_its_settings(
     from fiftyone_dp2vl.errors import Cancelled
     from fiftyone_dp2vl.store import protect_dataset
 
-    calls = iter(range(100))
     with pytest.raises(Cancelled):
         protect_dataset(
             dataset,
@@ -247,7 +247,7 @@ def test_a_run_that_stopped_is_offered_again_with_its_settings(
             ratio=0.5,
             group_field="identity",
             output_dir=str(tmp_path / "out"),
-            cancel=lambda: next(calls) > 2,
+            cancel=stop_after(len(dataset) + 3),
             **quick,
         )
     panel = open_panel("clusters", dataset)
@@ -344,15 +344,52 @@ def test_when_the_run_shown_is_deleted_another_one_can_be_chosen(
         assert panel.data
 
 
-def test_patches_show_the_points_of_their_photos(open_panel, protected):
-    import fiftyone as fo
+class TestPatches:
+    """The grid shows faces: two on each of five photos."""
 
-    def face():
-        return fo.Detection(label="face", bounding_box=[0.1, 0.1, 0.5, 0.5])
+    @pytest.fixture
+    def photos(self, protected):
+        import fiftyone as fo
 
-    some = protected.limit(5)
-    some.set_values("faces", [fo.Detections(detections=[face()]) for _ in range(5)])
-    panel = open_panel("clusters", protected)
-    panel.app = {"view": protected.to_patches("faces")._serialize()}
-    panel.do("on_change_view")
-    assert ids_of(points(panel)) == set(some.values("id"))
+        def face():
+            return fo.Detection(label="face", bounding_box=[0.1, 0.1, 0.5, 0.5])
+
+        some = protected.limit(5)
+        some.set_values("faces", [fo.Detections(detections=[face(), face()]) for _ in range(5)])
+        return some.values("id")
+
+    @pytest.fixture
+    def faces(self, protected, photos):
+        """Photo -> ids of its faces."""
+        found = {}
+        for patch in protected.to_patches("faces"):
+            found.setdefault(patch.sample_id, []).append(patch.id)
+        return found
+
+    @pytest.fixture
+    def panel(self, open_panel, protected, faces):
+        panel = open_panel("clusters", protected)
+        panel.app = {"view": protected.to_patches("faces")._serialize()}
+        panel.do("on_change_view")
+        return panel
+
+    def test_the_points_are_those_of_their_photos(self, panel, photos):
+        assert ids_of(points(panel)) == set(photos)
+
+    def test_a_lasso_selects_all_faces_of_the_photos(self, panel, photos, faces):
+        ((name, asked),) = panel.do("lasso", data=[{"id": key} for key in photos[:2]])
+        assert name == "set_extended_selection"
+        assert sorted(asked["selection"]) == sorted([*faces[photos[0]], *faces[photos[1]]])
+        assert "2 photos selected" in panel.text()
+
+    def test_a_clicked_point_opens_a_face_of_the_photo(self, panel, photos, faces, protected):
+        ((name, asked),) = panel.do("open_photo", id=photos[3])
+        assert (name, asked["id"]) == ("open_sample", faces[photos[3]][0])
+        elsewhere = next(key for key in protected.values("id") if key not in photos)
+        assert panel.do("open_photo", id=elsewhere) == []
+
+    def test_a_selected_face_rings_its_photo(self, panel, photos, faces):
+        panel.app["selected"] = faces[photos[1]]
+        panel.do("on_change_selected")
+        ringed = plot(panel)[1]
+        assert set(ringed["ids"]) == {photos[1]}
