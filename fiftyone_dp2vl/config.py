@@ -10,8 +10,10 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import sys
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
+from operator import index
 from typing import Any, ClassVar, TypeVar
 
 from .errors import ConfigError
@@ -23,12 +25,16 @@ __all__ = [
     "ProtectionConfig",
     "SelectionConfig",
     "parse_epsilon",
+    "require_count",
 ]
 
 BUDGETS: dict[str, float] = {"subtle": 4.0, "standard": 8.0, "strong": 16.0}
 """Named L-infinity budgets, in 1/255."""
 
 MAX_GRID_PIXELS = 2_000_000
+_MAX_WEIGHT = 1e6
+_MAX_SEED = 2**63 - 1
+"""What the database and the generators of random numbers hold."""
 
 _T = TypeVar("_T", bound="Config")
 
@@ -45,8 +51,8 @@ def parse_epsilon(value: str | float) -> float:
     if isinstance(value, str) and value in BUDGETS:
         return BUDGETS[value]
     try:
-        epsilon = float(value)
-    except (TypeError, ValueError):
+        epsilon = math.nan if isinstance(value, bool) else float(value)
+    except (TypeError, ValueError, OverflowError):
         epsilon = math.nan
     if not 0 <= epsilon <= 64:
         names = ", ".join(f"{name} ({size:g})" for name, size in BUDGETS.items())
@@ -61,10 +67,67 @@ def parse_epsilon(value: str | float) -> float:
     return epsilon
 
 
+_MEANT = {
+    "int": "a whole number such as {}",
+    "float": "a finite number such as {}",
+    "bool": "True or False",
+    "str": "a text such as {!r}",
+    "tuple[str, ...]": "a list of texts such as {!r}",
+}
+"""Annotation of a field -> what to give, with the field's default as the example."""
+
+
+def _typed(value: Any, kind: str) -> Any:
+    """Returns a value as a field's annotation names it; TypeError where it is something else.
+
+    What is of the kind already stays as it is: a whole number among the numbers must not become
+    another text in a fingerprint.
+    """
+    if getattr(value, "ndim", None) == 0:
+        value = value.item()  # a scalar of NumPy or PyTorch
+    if kind == "tuple[str, ...]":
+        several = value if isinstance(value, list | tuple) else (value,)
+        return tuple(_typed(one, "str") for one in several)
+    if kind in ("bool", "str"):
+        good = isinstance(value, bool if kind == "bool" else str)
+    else:
+        if kind == "int" and isinstance(value, float) and value.is_integer():
+            value = int(value)  # JSON may hold 2.0 for 2
+        good = isinstance(value, int if kind == "int" else (int, float))
+        # True is an int of Python; NaN compares with nothing
+        good = good and not isinstance(value, bool) and abs(value) <= sys.float_info.max
+    if not good:
+        raise TypeError
+    return value
+
+
+def _shown(value: Any) -> str:
+    """Returns a value as a part of a sentence."""
+    text = repr(value)
+    return text if len(text) <= 80 and "\n" not in text else f"a {type(value).__name__}"
+
+
 class Config:
     """What the configurations share: a dictionary form and a fingerprint of it."""
 
     _what: ClassVar[str] = "configuration"
+
+    def __post_init__(self) -> None:
+        """Brings every value to its field's type.
+
+        Raises:
+            ConfigError: if one is of another type, or a number is not finite
+        """
+        for field in fields(self):  # type: ignore[arg-type]
+            value = getattr(self, field.name)
+            try:
+                object.__setattr__(self, field.name, _typed(value, str(field.type)))
+            except TypeError:
+                meant = _MEANT[str(field.type)]
+                example = field.default[0] if isinstance(field.default, tuple) else field.default
+                raise ConfigError(
+                    f"{field.name} is {_shown(value)}: give {meant.format(example)}"
+                ) from None
 
     def to_dict(self) -> dict[str, Any]:
         """Returns the configuration as plain JSON values."""
@@ -85,12 +148,7 @@ class Config:
                 f"unknown {cls._what} setting {unknown[0]!r}: "
                 f"the settings are {', '.join(sorted(known))}"
             )
-        return cls(
-            **{
-                key: tuple(value) if isinstance(value, list) else value
-                for key, value in data.items()
-            }
-        )
+        return cls(**data)
 
     def fingerprint(self) -> str:
         """Returns 16 hex digits that are equal exactly when the configurations are."""
@@ -112,12 +170,32 @@ def require(condition: bool, message: str) -> None:
         raise ConfigError(message)
 
 
+def require_count(name: str, value: Any) -> None:
+    """Checks an argument of a call that counts something, such as threads.
+
+    Args:
+        name: the argument's
+        value: None where the caller leaves the choice to the callee
+
+    Raises:
+        ConfigError: if it is no whole number of at least 1
+    """
+    try:
+        good = value is None or (index(value) >= 1 and not isinstance(value, bool))
+    except TypeError:
+        good = False
+    require(
+        good,
+        f"{name} is {_shown(value)}: give a whole number of at least 1, or leave it out",
+    )
+
+
 @dataclass(frozen=True, kw_only=True)
 class ProtectionConfig(Config):
     """How photos are moved in encoder space.
 
     Args:
-        encoders: names of the surrogate encoders, see
+        encoders: names of the surrogate encoders, or the name of one, see
             :func:`fiftyone_dp2vl.encoders.list_encoders`
         strategy: the reading of "antithetical", see
             :func:`fiftyone_dp2vl.protection.list_strategies`; ``"auto"`` goes by whom a run names
@@ -126,7 +204,7 @@ class ProtectionConfig(Config):
         optimizer: ``"momentum"`` (momentum sign) or ``"adam"``
         step_size: step in 1/255
         momentum: decay of the gradient's running mean (first moment for Adam), in [0, 1)
-        token_weight: weight of the terms on patch tokens
+        token_weight: weight of the terms on patch tokens; all weights are in [0, 1000000]
         pooled_weight: weight of the terms on the pooled embedding
         repel_weight: weight of "away from the photo's own clean representation"
         attract_weight: weight of "toward the antithetical target"
@@ -168,6 +246,7 @@ class ProtectionConfig(Config):
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "epsilon", parse_epsilon(self.epsilon))
+        super().__post_init__()
         require(len(self.encoders) > 0, "encoders is empty: name at least one surrogate encoder")
         require(
             len(set(self.encoders)) == len(self.encoders),
@@ -181,8 +260,12 @@ class ProtectionConfig(Config):
         require(0 < self.step_size <= 64, f"step_size is {self.step_size}: give (0, 64] in 1/255")
         require(0 <= self.momentum < 1, f"momentum is {self.momentum}: give a number in [0, 1)")
         for name in ("token_weight", "pooled_weight", "repel_weight", "attract_weight"):
-            require(getattr(self, name) >= 0, f"{name} is negative: give 0 or more")
-        require(self.token_weight + self.pooled_weight > 0, "token_weight and pooled_weight are 0")
+            weight = getattr(self, name)
+            require(0 <= weight <= _MAX_WEIGHT, f"{name} is {weight}: give 0 to {_MAX_WEIGHT:.0f}")
+        require(
+            self.token_weight + self.pooled_weight > 0,
+            "token_weight and pooled_weight are 0: give one of them more than 0",
+        )
         require(self.encoders_per_step >= 0, "encoders_per_step is negative: give 0 for all")
         require(0 < self.crop_scale <= 1, f"crop_scale is {self.crop_scale}: give (0, 1]")
         require(
@@ -198,7 +281,7 @@ class ProtectionConfig(Config):
             self.precision in ("auto", "fp32", "bf16"),
             f"precision is {self.precision!r}: give 'auto', 'fp32' or 'bf16'",
         )
-        require(self.seed >= 0, f"seed is {self.seed}: give 0 or more")
+        require(0 <= self.seed <= _MAX_SEED, f"seed is {self.seed}: give 0 to {_MAX_SEED}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -219,8 +302,9 @@ class SelectionConfig(Config):
     seed: int = 0
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         require(0 <= self.ratio <= 1, f"ratio is {self.ratio}: give a share from 0 to 1")
-        require(self.seed >= 0, f"seed is {self.seed}: give 0 or more")
+        require(0 <= self.seed <= _MAX_SEED, f"seed is {self.seed}: give 0 to {_MAX_SEED}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -241,6 +325,7 @@ class OutputConfig(Config):
     metadata: str = "strip"
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         require(
             self.format in ("png", "webp", "jpeg"),
             f"format is {self.format!r}: give 'png', 'webp' or 'jpeg'",

@@ -8,9 +8,10 @@ from typing import Any
 import fiftyone.operators as foo
 import fiftyone.operators.types as types
 
+from fiftyone_dp2vl.config import require_count
 from fiftyone_dp2vl.errors import ConfigError, DP2VLError
 from fiftyone_dp2vl.store.names import clean_field
-from fiftyone_dp2vl.store.photos import view_problem
+from fiftyone_dp2vl.store.photos import field_kind, view_problem
 
 from .forms import awaited, choices, encoder_problem, said, tell_fetching, tell_problem
 from .streaming import stream
@@ -60,7 +61,10 @@ class ComputeEmbeddings(foo.Operator):
             label="Field",
             description=f"Where to store them; {clean_field(encoder)} if left empty",
         )
+        field = said(ctx.params, "field", clean_field(encoder))
+        tell_problem(inputs, "field", _field_problem(ctx.target_view(), field))
         inputs.int("batch_size", default=32, min=1, label="Photos in one forward pass, at most")
+        tell_problem(inputs, "batch_size", _size_problem(said(ctx.params, "batch_size", None)))
         inputs.bool(
             "overwrite",
             default=False,
@@ -68,6 +72,10 @@ class ComputeEmbeddings(foo.Operator):
             description="By default photos that have an embedding already are skipped",
         )
         inputs.bool("local_files_only", default=False, label="Never fetch models from the hub")
+        if not any(prop.invalid for prop in inputs.properties.values()):
+            overwrite = bool(ctx.params.get("overwrite"))
+            cost = _estimate(ctx.target_view(), encoder, field=field, overwrite=overwrite)
+            inputs.view("estimate", types.Notice(label=cost))
         return form
 
     def execute(self, ctx: foo.ExecutionContext) -> Iterator[Any]:
@@ -124,10 +132,13 @@ class ComputeEmbeddings(foo.Operator):
             an event loop runs already, a task to ``await`` for it
 
         Raises:
-            ConfigError: if the view or the encoder will not do
+            ConfigError: if the view, the encoder, the field or the batch's size will not do
         """
-        problem = view_problem(samples.view()) or encoder_problem(
-            encoder, local_files_only=local_files_only
+        problem = (
+            view_problem(samples)
+            or encoder_problem(encoder, local_files_only=local_files_only)
+            or _field_problem(samples, field or clean_field(encoder))
+            or _size_problem(batch_size)
         )
         if problem is not None:
             raise ConfigError(problem)
@@ -144,3 +155,27 @@ class ComputeEmbeddings(foo.Operator):
         )
         stored = field or clean_field(encoder)
         return awaited(result, lambda done: done if delegate else stored)
+
+
+def _estimate(view: Any, encoder: str, *, field: str, overwrite: bool) -> str:
+    from fiftyone_dp2vl.store.embedding_estimates import estimate_embeddings
+
+    return estimate_embeddings(view, encoder, field=field, overwrite=overwrite)
+
+
+def _field_problem(view: Any, name: str) -> str | None:
+    """Returns one sentence if a field holds something else than vectors, or None."""
+    # a view may hide the field, which is there nevertheless
+    kind = field_kind(view._root_dataset, name)
+    if kind in (None, "VectorField"):
+        return None
+    return f"field {name!r} holds {kind} values: choose another field"
+
+
+def _size_problem(batch_size: Any) -> str | None:
+    """Returns one sentence if photos cannot be taken by so many, or None."""
+    try:
+        require_count("batch_size", batch_size)
+    except ConfigError as error:
+        return str(error)
+    return None

@@ -10,7 +10,7 @@ import fiftyone.operators as foo
 import fiftyone.operators.types as types
 
 from fiftyone_dp2vl.errors import ConfigError, DP2VLError
-from fiftyone_dp2vl.store.photos import view_problem
+from fiftyone_dp2vl.store.photos import require_photos, view_problem
 from fiftyone_dp2vl.store.records import load_run
 
 from .forms import awaited, said, tell_problem
@@ -20,6 +20,8 @@ from .protect_form import (
     arguments_of,
     estimate_run,
     first_problem,
+    offer_own_photos,
+    photos_of,
 )
 from .streaming import stream
 
@@ -64,7 +66,8 @@ class Protect(foo.Operator):
             inputs, view=types.PromptView(label="Protect photos", submit_button_label="Protect")
         )
         inputs.view_target(ctx, action_description="Protect")
-        view = ctx.target_view()
+        offer_own_photos(inputs, ctx.target_view(), ctx.params)
+        view = photos_of(ctx.target_view(), ctx.params)
         filepath_field = said(ctx.params, "filepath_field", "filepath")
         if tell_problem(inputs, "view", view_problem(view, filepath_field)):
             return form
@@ -81,7 +84,7 @@ class Protect(foo.Operator):
         """Protects the photos."""
         from fiftyone_dp2vl.store import protect_dataset
 
-        view = ctx.target_view()
+        view = photos_of(ctx.target_view(), ctx.params)
         try:
             arguments = arguments_of(view, ctx.params)
             record = yield from stream(
@@ -115,7 +118,8 @@ class Protect(foo.Operator):
                 and settings, else ``run1``, ``run2``, ...
             delegate (False): whether to schedule the operation instead
             **settings: anything that :func:`fiftyone_dp2vl.store.protect_dataset` takes, for
-                example ``ratio=0.5``
+                example ``ratio=0.5``; ``own_photos=True`` goes on with the photos that an
+                unfinished run was begun with, whatever ``samples`` are
 
         Returns:
             the run's record as a dictionary; with ``delegate``, FiftyOne's execution result; in a
@@ -124,15 +128,14 @@ class Protect(foo.Operator):
         Raises:
             ConfigError: if the view or a setting will not do
         """
-        view = samples.view()
         params = {"run": run, **settings}
+        filepath_field = said(params, "filepath_field", "filepath")
+        # FiftyOne would say it too, as a traceback in an ExecutionError
+        require_photos(samples, filepath_field)
+        view = photos_of(samples.view(), params)
         if "epsilon" in params:  # in the form it is a text, so that it may be a name
             params["epsilon"] = str(params["epsilon"])
-        # FiftyOne would say it too, as a traceback in an ExecutionError
-        filepath_field = said(params, "filepath_field", "filepath")
-        problem = view_problem(view, filepath_field)
-        if problem is None:
-            _, problem = first_problem(view, params) or (None, None)
+        _, problem = first_problem(view, params) or (None, None)
         if problem is not None:
             raise ConfigError(problem)
         params["run"] = name = arguments_of(view, params)["run"]

@@ -20,7 +20,7 @@ from fiftyone_dp2vl.store.photos import (
     obvious_group_field,
 )
 from fiftyone_dp2vl.store.records import list_runs, next_run_name
-from fiftyone_dp2vl.store.settings import Settings, split_settings
+from fiftyone_dp2vl.store.settings import Settings, check_means, split_settings
 
 from .forms import choices, encoder_problem, tell_fetching
 
@@ -37,15 +37,42 @@ _SETTINGS = frozenset(
     for kind in (ProtectionConfig, SelectionConfig, OutputConfig)
     for field in fields(kind)
 )
+_MEANS = ("device", "batch_size", "workers")
 _CALL = frozenset(
     (
         *("run", "output_dir", "filepath_field", "group_field", "mask_field"),
-        *("device", "batch_size", "workers", "local_files_only"),
+        *(*_MEANS, "local_files_only"),
     )
 )
 """Parameters of ``protect_dataset`` beside the settings."""
 
-_FORM_ONLY = frozenset(("advanced",))
+_FORM_ONLY = frozenset(("advanced", "own_photos"))
+
+
+def photos_of(view: Any, params: dict[str, Any]) -> Any:
+    """Returns the photos that parameters ask for: a view's, or those that a run was begun with.
+
+    Args:
+        view: the grid's
+        params: what the form holds
+    """
+    from fiftyone_dp2vl.store.unfinished import begun_photos
+
+    own = begun_photos(view, params.get("run")) if params.get("own_photos") else None
+    return view if own is None else own
+
+
+def offer_own_photos(inputs: types.Object, view: Any, params: dict[str, Any]) -> None:
+    """Adds the choice of :func:`photos_of`, where there is one.
+
+    A run may have been begun with a selection that nobody remembers.
+    """
+    from fiftyone_dp2vl.store.unfinished import begun_photos
+
+    own = begun_photos(view, params.get("run"))
+    if own is not None:
+        label = f"Go on with the {len(own)} photos that run {params['run']} was begun with"
+        inputs.bool("own_photos", default=False, label=label)
 
 
 def add_inputs(
@@ -233,17 +260,19 @@ def first_problem(view: Any, params: dict[str, Any]) -> tuple[str, str] | None:
         return "run", str(error)
     try:
         settings = settings_of(view, params)
+        check_means(**{name: arguments.get(name) for name in _MEANS})
     except DP2VLError as error:
-        # the configurations' sentences begin with the setting's name
+        # these sentences begin with the setting's name
         return str(error).split()[0], str(error)
     encoders = settings.protection.encoders
     only_here = bool(arguments.get("local_files_only"))
     names = RunNames(run, encoders)
+    asked = (_filepath(arguments), arguments.get("group_field"), arguments.get("mask_field"))
     about_encoders = (encoder_problem(name, local_files_only=only_here) for name in encoders)
     group_problem = field_problem(view, arguments.get("group_field"), GROUP_KINDS)
     begun = any(record.run == run and is_begun(record) for record in list_runs(view))
     found = (
-        ("run", run_problem(view._root_dataset, run, names, settings)),
+        ("run", run_problem(view, run, names, settings, asked)),
         ("encoders", next(filter(None, about_encoders), None)),
         ("group_field", group_problem),
         ("strategy", strategy_problem(settings.protection)),

@@ -33,6 +33,7 @@ def offer_protection(ctx: foo.ExecutionContext, record: ProtectionRun | None = N
         **{
             **settings,
             "run": record.run,
+            "own_photos": True,
             "advanced": True,
             "epsilon": f"{record.protection.epsilon:g}",
             "group_field": record.group_field,

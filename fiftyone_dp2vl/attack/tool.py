@@ -67,6 +67,8 @@ def run_tool(
         RunError: if a photo could not be protected
         Cancelled: if ``cancel`` said so; a second call goes on
     """
+    import torch
+
     from ..encoders import load_encoder
     from ..runs import PhotoItem, protect_photos
 
@@ -79,6 +81,7 @@ def run_tool(
         "selection": selection.to_dict(),
         "output": output.to_dict(),
         "weights": [encoder.info.weights_sha256 for encoder in encoders],
+        "threads": torch.get_num_threads(),
         "code": code_digest(*MAKING),
     }
     run = folder / fingerprint(spec)

@@ -20,8 +20,12 @@ from fiftyone_dp2vl.benchmark.scenarios import SCENARIOS, sample_facts
 from fiftyone_dp2vl.machine import cores
 
 INDEX_NAME: Final = "benchmark.json"
+ARGUMENTS_NAME: Final = "arguments.json"
+"""What a generation that has begun was asked for; it goes when the index is there."""
 CARD_NAME: Final = "CARD.md"
 FORMAT_VERSION: Final = 1
+_UNFINISHED: Final = ".writing-"
+"""Beginning of the names of files that are being written."""
 
 
 @dataclass(frozen=True)
@@ -95,7 +99,8 @@ def generate_benchmark(
     the same arguments are kept.
 
     Args:
-        directory: made if missing. A folder that holds another benchmark is refused.
+        directory: made if missing. A folder that holds another benchmark, or files but no
+            benchmark, is refused.
         people: how many.
         seed: draws people, facts and photos.
         split: one of `people.SPLITS`; ``eval`` is for reported figures only.
@@ -107,14 +112,13 @@ def generate_benchmark(
         The benchmark, with photos of one person after another.
 
     Raises:
-        FileExistsError: if the folder holds a benchmark made with other arguments.
+        FileExistsError: if the folder holds a benchmark made with other arguments, or other files.
         ValueError: if a count is not positive.
         ArtMissingError: if the ``benchmark`` extra is not installed.
     """
     if people < 1 or photos_per_scenario < 0 or queries < 0 or photos_per_scenario + queries == 0:
         raise ValueError("a benchmark needs people, and photos of them")
     root = Path(directory)
-    root.mkdir(parents=True, exist_ok=True)
     arguments = {
         "version": FORMAT_VERSION,
         "people": people,
@@ -124,6 +128,7 @@ def generate_benchmark(
         "queries": queries,
     }
     _refuse_another(root, arguments)
+    root.mkdir(parents=True, exist_ok=True)
     identities = sample_identities(people, seed, split)
     facts = {p.name: sample_facts(seed, i) for i, p in enumerate(identities)}
     plans = [
@@ -132,7 +137,7 @@ def generate_benchmark(
         for spec in plan_photos(person, facts[person.name], seed, photos_per_scenario, queries)
     ]
     names = _neutral_names(len(plans), seed)
-    _write_json(root / "arguments.json", arguments)
+    _write_json(root / ARGUMENTS_NAME, arguments)
     for _ in _written(root, plans, names, workers):
         pass
     benchmark = Benchmark(
@@ -144,7 +149,7 @@ def generate_benchmark(
         looks={p.name: dict(zip(ATTRIBUTE_NAMES, p.attributes, strict=True)) for p in identities},
     )
     _write_index(benchmark, arguments)
-    (root / "arguments.json").unlink()
+    (root / ARGUMENTS_NAME).unlink()
     return benchmark
 
 
@@ -171,11 +176,20 @@ def load_benchmark(directory: str | os.PathLike[str]) -> Benchmark:
 
 
 def _refuse_another(root: Path, arguments: dict[str, Any]) -> None:
-    for name in (INDEX_NAME, "arguments.json"):
-        if not (root / name).exists():
-            continue
-        found = json.loads((root / name).read_text(encoding="utf-8"))
-        found = found.get("arguments", found)
+    """Refuses a folder in which a file of this benchmark would replace, or be, somebody's own."""
+    if not root.exists():
+        return
+    if not root.is_dir():
+        raise FileExistsError(f"{root} is a file: give a folder to write to")
+    begun = [name for name in (INDEX_NAME, ARGUMENTS_NAME) if (root / name).exists()]
+    # a generation that was killed at its very start has left nothing but a half-written file
+    others = [path.name for path in root.iterdir() if not path.name.startswith(_UNFINISHED)]
+    if others and not begun:
+        raise FileExistsError(
+            f"{root} holds other files ({min(others)}): give an empty or a new folder"
+        )
+    for name in begun:
+        found = _arguments_in(root / name)
         if found != arguments:
             changed = ", ".join(
                 f"{key} {found.get(key)} there, {value} now"
@@ -183,6 +197,18 @@ def _refuse_another(root: Path, arguments: dict[str, Any]) -> None:
                 if found.get(key) != value
             )
             raise FileExistsError(f"{root} holds another benchmark ({changed})")
+
+
+def _arguments_in(path: Path) -> dict[str, Any]:
+    """Returns what a benchmark was asked for, from its index or from before it was finished."""
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError:
+        found = None
+    if not isinstance(found, dict):
+        raise FileExistsError(f"{path} is no benchmark's: give an empty or a new folder")
+    asked: dict[str, Any] = found.get("arguments", found)
+    return asked
 
 
 def _neutral_names(count: int, seed: int) -> list[str]:
@@ -255,7 +281,7 @@ def _write_json(path: Path, data: dict[str, Any]) -> None:
 
 
 def _write_atomically(path: Path, data: bytes) -> None:
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".writing-")
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=_UNFINISHED)
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(data)

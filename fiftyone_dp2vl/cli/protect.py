@@ -129,7 +129,7 @@ def _protect_folder(
         print(f"passed over what is no photo: {listed}")
 
     from ..encoders import default_device, load_encoder
-    from ..media import check_output_folder
+    from ..media.places import check_output_folder, refuse_inside
     from ..runs import estimate, protect_photos
     from ..runs.beforehand import check_settings, nameless_note, possible_groups
     from ..runs.folder import has_begun, refuse_foreign
@@ -137,6 +137,8 @@ def _protect_folder(
     # all that can be refused is refused before anything is loaded, let alone timed
     groups = possible_groups(Counter(item.group for item in items), selection)
     check_output_folder(directory, (item.path for item in items))
+    if folder.is_dir():
+        refuse_inside(directory, folder)
     refuse_foreign(directory)
     begun = has_begun(directory)
     if not begun:

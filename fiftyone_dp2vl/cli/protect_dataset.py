@@ -50,7 +50,8 @@ def protect_named(
     out = None if args.out is None else str(args.out.expanduser().absolute())
     run = args.run or proposed_run(view, settings, output_dir=out, **fields)
     names = RunNames(check_run_name(run), config.encoders)
-    problem = run_problem(view._root_dataset, run, names, settings) or output_problem(
+    asked = ("filepath", args.group_field, args.mask_field)
+    problem = run_problem(view, run, names, settings, asked) or output_problem(
         view, run, out, "filepath"
     )
     if problem is not None:

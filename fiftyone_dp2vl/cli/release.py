@@ -126,8 +126,9 @@ def load_view(args: argparse.Namespace) -> Any:
     """
     dataset = load_dataset(args.dataset)
     if args.view is not None and not dataset.has_saved_view(args.view):
-        known = ", ".join(dataset.list_saved_views()) or "none"
-        raise ConfigError(f"no saved view {args.view!r}: its views are {known}")
+        views = ", ".join(dataset.list_saved_views())
+        known = f"its views are {views}" if views else f"{args.dataset!r} has none"
+        raise ConfigError(f"no saved view {args.view!r}: {known}")
     view = dataset.load_saved_view(args.view) if args.view is not None else dataset.view()
     return view.match_tags(args.tag) if args.tag else view
 
@@ -143,8 +144,9 @@ def load_dataset(name: str) -> Any:
     except ImportError as error:
         raise ConfigError("FiftyOne is missing: pip install 'fiftyone_dp2vl[app]'") from error
     if not fo.dataset_exists(name):
-        known = ", ".join(fo.list_datasets()) or "none"
-        raise ConfigError(f"no dataset {name!r}: the datasets are {known}")
+        names = ", ".join(fo.list_datasets())
+        known = f"the datasets are {names}" if names else "there are none yet: import photos first"
+        raise ConfigError(f"no dataset {name!r}: {known}")
     return fo.load_dataset(name)
 
 

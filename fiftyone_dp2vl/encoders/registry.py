@@ -24,6 +24,7 @@ __all__ = [
     "parse_name",
     "register_encoder",
     "unload_encoders",
+    "usable_device",
 ]
 
 EMBEDDED = Path(__file__).resolve().parent.parent / "models" / "embedded"
@@ -214,7 +215,7 @@ def load_encoder(
         ConfigError: if the name is unknown, or the device is none of this machine's
         ModelNotFoundError: if the weights are not here and cannot be fetched
     """
-    place = _place(device)
+    place = usable_device(device)
     with _lock:
         registered, target, options = parse_name(name)
         entry = _entries[registered]
@@ -233,8 +234,15 @@ def load_encoder(
         return _loaded[key]
 
 
-def _place(device: str | torch.device | None) -> torch.device:
-    """Returns a device that works, which the first number on it shows."""
+def usable_device(device: str | torch.device | None) -> torch.device:
+    """Returns a device that works, which the first number on it shows.
+
+    Args:
+        device: torch's name of it, None for the CPU
+
+    Raises:
+        ConfigError: if it does not, with those that this machine has
+    """
     try:
         place = torch.device("cpu" if device is None else device)
         torch.zeros(1, device=place).item()

@@ -24,6 +24,7 @@ class PhotoSource:
         sha256: of its bytes, in hex
         format: Pillow's name of the format, such as ``"JPEG"``
         mode: Pillow's name of the pixel mode in the file, such as ``"CMYK"``
+        name: of the file, without its folder
     """
 
     size: int
@@ -31,6 +32,7 @@ class PhotoSource:
     sha256: str
     format: str
     mode: str
+    name: str
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

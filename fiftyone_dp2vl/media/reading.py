@@ -90,6 +90,7 @@ def read_photo(path: str | os.PathLike[str], *, max_pixels: int = MAX_PIXELS) ->
             sha256=hashlib.sha256(data).hexdigest(),
             format=file_format,
             mode=file_mode,
+            name=path.name,
         ),
         notes=tuple(notes),
     )

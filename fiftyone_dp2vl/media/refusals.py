@@ -9,12 +9,12 @@ from ..errors import PhotoError
 __all__ = ["REFUSALS", "refusal"]
 
 REFUSALS: dict[str, str] = {
-    "missing": "{name} does not exist: put it back, or take it out of the view",
+    "missing": "{name} does not exist: put it back, or leave it out",
     "not-a-file": "{name} is not a file: give the path of a photo",
     "permission": "{name} may not be read by this user: change its permissions",
     "unreadable": "{name} cannot be read from disk ({reason}): copy it to another place",
     "empty": "{name} is empty (0 bytes): copy it again from its source",
-    "not-an-image": "{name} is not an image that is known here: take it out of the view",
+    "not-an-image": "{name} is not an image that is known here: leave it out",
     "unsupported": "{name} is {what}, which is not read here: export it as JPEG, PNG or TIFF",
     "truncated": "{name} is cut short or damaged: copy it again from its source",
     "animated": "{name} holds {frames} frames: give one still photo a file",

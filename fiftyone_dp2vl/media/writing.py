@@ -104,6 +104,8 @@ def read_back(path: Path, original: Photo) -> Photo:
 
 
 def _encoded(photo: Photo, path: Path, output: OutputConfig) -> tuple[bytes, tuple[str, ...]]:
+    # what a format cannot hold is said of the photo: its file is what the user knows
+    named = path if photo.source is None else photo.source.name
     exif = exif_for(photo.metadata, output.metadata, photo.width, photo.height)
     xmp = xmp_for(photo.metadata, output.metadata)
     notes: list[str] = []
@@ -128,14 +130,14 @@ def _encoded(photo: Photo, path: Path, output: OutputConfig) -> tuple[bytes, tup
         extra["xmp"] = xmp
     if output.format == "webp":
         if max(photo.width, photo.height) > _WEBP_SIDE:
-            raise refusal("too-large-for-webp", path, width=photo.width, height=photo.height)
+            raise refusal("too-large-for-webp", named, width=photo.width, height=photo.height)
         # exact: without it the colours under transparent pixels are thrown away
         image.save(stream, "WEBP", lossless=True, exact=True, quality=0, method=0, **extra)
         return stream.getvalue(), ()
     if photo.alpha is not None:
-        raise refusal("alpha-in-jpeg", path)
+        raise refusal("alpha-in-jpeg", named)
     if max(photo.width, photo.height) > _JPEG_SIDE:
-        raise refusal("too-large-for-jpeg", path, width=photo.width, height=photo.height)
+        raise refusal("too-large-for-jpeg", named, width=photo.width, height=photo.height)
     image.save(stream, "JPEG", quality=output.jpeg_quality, subsampling=0, **extra)
     return stream.getvalue(), tuple(notes)
 

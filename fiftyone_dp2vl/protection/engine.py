@@ -17,6 +17,7 @@ from torch import Tensor
 from ..config import ProtectionConfig
 from ..encoders import Encoder, Features, load_encoder
 from ..errors import ConfigError
+from .arguments import check_photos
 from .grid import levels, mask_to_grid
 from .optimizers import make_optimizer
 from .randomness import photo_normals
@@ -76,22 +77,26 @@ def protect(
             computed from these images alone
         keys: a stable key of each photo: it seeds what is random about the photo; by default its
             position
-        groups: the person in each photo, where ``targets`` is None
-        masks: bool (h, w) or (H, W), True where the photo may change, or None
+        groups: the person in each photo or None, where ``targets`` is None
+        masks: for each photo None or bool (h, w), True where it may change; or (H, W), the size of
+            the photo that was brought to its grid
         on_step: called with (photo-steps done, photo-steps in all); may raise to cancel
 
     Returns:
-        one :class:`Protected` a photo, in order
+        one :class:`Protected` a photo, in order; an empty list for no photos
 
     Raises:
-        ConfigError: if the arguments' lengths differ, or a name in the configuration is unknown
+        ConfigError: if the arguments' lengths differ, an image is not as above, a mask is not of
+            its photo's shape, or a name in the configuration is unknown
         ModelNotFoundError: if a surrogate is not on this machine
         RunError: if a key is not among the targets'
     """
     config = config or ProtectionConfig()
     keys = [str(row) for row in range(len(images))] if keys is None else keys
-    if len(images) != len(keys) or (masks is not None and len(masks) != len(images)):
-        raise ConfigError("images, keys and masks differ in length: give one of each per photo")
+    check_photos(images, keys, groups, masks)
+    if not len(images):
+        return []
+    images = [image.detach().float() for image in images]
     if encoders is None:
         encoders = [load_encoder(name) for name in config.encoders]
     if len(encoders) != len(config.encoders):
@@ -137,10 +142,6 @@ def _groups(images: Sequence[Tensor], lanes: int) -> Iterator[list[int]]:
     """Yields rows of at most ``lanes`` photos of one shape."""
     shapes: dict[tuple[int, ...], list[int]] = {}
     for row, image in enumerate(images):
-        if image.ndim != 3 or image.shape[0] not in (1, 3):
-            raise ConfigError(
-                f"photo {row} has shape {tuple(image.shape)}: give (3, h, w), or (1, h, w) for gray"
-            )
         shapes.setdefault(tuple(image.shape), []).append(row)
     for rows in shapes.values():
         for start in range(0, len(rows), lanes):

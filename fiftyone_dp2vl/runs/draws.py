@@ -23,7 +23,7 @@ def draws_of(
 ) -> dict[str, str]:
     """Returns key -> what the photo is drawn by: ``item.draw``, or the sha256 of its file in hex.
 
-    A file that cannot be read goes by its key; the run will refuse it.
+    A file that cannot be read is left out; the run will refuse it, if it comes to it.
 
     Args:
         items: of any photos
@@ -35,16 +35,17 @@ def draws_of(
     for done, (item, draw) in enumerate(
         zip(unread, ahead(pool, _content, unread, limit=64), strict=True), 1
     ):
-        draws[item.key] = draw
+        if draw is not None:
+            draws[item.key] = draw
         tick(done)
     return draws
 
 
-def _content(item: PhotoItem) -> str:
+def _content(item: PhotoItem) -> str | None:
     try:
         return hash_photo(item.path)
     except PhotoError:
-        return item.key
+        return None
 
 
 def told_apart(draws: Mapping[str, str], groups: Mapping[str, str | None]) -> dict[str, str]:

@@ -22,7 +22,7 @@ from ..media import Photo, Quality, WrittenFile, compare, read_back, write_photo
 from ..protection import apply_perturbation, levels
 from .ahead import PixelBudget
 from .items import Cosines, PhotoItem, PhotoRecord
-from .originals import Original, load_mask, read_unchanged
+from .originals import Original, read_mask, read_unchanged
 
 __all__ = ["Finished", "Finisher", "Perturbation", "measured"]
 
@@ -105,7 +105,7 @@ class Finisher:
         self, item: PhotoItem, original: Original, found: Perturbation, path: Path
     ) -> Finished:
         photo = read_unchanged(item, original)
-        mask = load_mask(item, photo)
+        mask = read_mask(item, original)
         # an encoder's nan never reaches the perturbation: then the start is what was kept
         losses = (found.loss, found.start_loss)
         if not all(map(math.isfinite, losses)) or not bool(torch.isfinite(found.delta).all()):

@@ -43,6 +43,8 @@ class Manifest:
         encoders: name, family, licence and exact weights of each surrogate
         versions: of Python, this package and the libraries whose arithmetic counts
         device: type of device, such as ``"cuda"``
+        threads: that the surrogates compute with, on a CPU; sums come out in another order with
+            another number
         shard: (index, count): this folder's share of the run
         targets_sha256: of the targets' file; None until they are computed, empty where no photo
             could be read
@@ -53,6 +55,7 @@ class Manifest:
     output: OutputConfig
     encoders: tuple[dict[str, Any], ...]
     device: str
+    threads: int | None = None
     shard: tuple[int, int] = (0, 1)
     versions: dict[str, str] = field(default_factory=lambda: _versions())
     targets_sha256: str | None = None
@@ -66,6 +69,7 @@ class Manifest:
             "fingerprints": {name: part.fingerprint() for name, part in parts.items()},
             "encoders": list(self.encoders),
             "device": self.device,
+            "threads": self.threads,
             "shard": list(self.shard),
             "versions": self.versions,
             "targets_sha256": self.targets_sha256,
@@ -97,6 +101,7 @@ class Manifest:
                 output=OutputConfig.from_dict(data["output"]),
                 encoders=tuple(data["encoders"]),
                 device=data["device"],
+                threads=data.get("threads"),
                 shard=(data["shard"][0], data["shard"][1]),
                 versions=data["versions"],
                 targets_sha256=data["targets_sha256"],
@@ -148,9 +153,11 @@ class Manifest:
         ]
         if self.device != asked.device:
             changed.append(f"the device {self.device} became {asked.device}")
+        elif self.threads != asked.threads:
+            changed.append(f"the number of threads {self.threads} became {asked.threads}")
         return [
-            f"{change} since the run began: later files may differ by a grey level from what they "
-            "would have been"
+            f"{change} since the run began: photos are protected as well from here on, but not to "
+            "the very bytes that they would have come to"
             for change in changed
         ]
 

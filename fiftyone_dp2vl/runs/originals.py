@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,7 +15,15 @@ from ..errors import PhotoError
 from ..media import Photo, PhotoSource, read_photo
 from .items import PhotoItem
 
-__all__ = ["Original", "is_unchanged", "load_mask", "read_original", "read_unchanged", "refused"]
+__all__ = [
+    "Original",
+    "is_unchanged",
+    "load_mask",
+    "read_mask",
+    "read_original",
+    "read_unchanged",
+    "refused",
+]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,6 +38,7 @@ class Original:
         width: of the upright photo in pixels
         height: of the upright photo in pixels
         gray: whether it has no colour
+        mask: hash of where the photo may change, in hex; None for everywhere
         code: why it cannot be protected, or None; the facts above are then unknown
         error: the same in one sentence
     """
@@ -40,6 +50,7 @@ class Original:
     width: int = 0
     height: int = 0
     gray: bool = False
+    mask: str | None = None
     code: str | None = None
     error: str | None = None
 
@@ -57,7 +68,7 @@ def read_original(item: PhotoItem) -> tuple[Original, Photo | None]:
     """Returns what there is to note of a photo, and the photo unless it is refused."""
     try:
         photo = read_photo(item.path)
-        load_mask(item, photo)
+        mask = load_mask(item, photo.height, photo.width)
     except PhotoError as error:
         return refused(item, error), None
     source = _source(photo)
@@ -69,6 +80,7 @@ def read_original(item: PhotoItem) -> tuple[Original, Photo | None]:
         width=photo.width,
         height=photo.height,
         gray=photo.pixels.ndim == 2,
+        mask=_mask_hash(mask),
     )
     return original, photo
 
@@ -88,6 +100,22 @@ def read_unchanged(item: PhotoItem, original: Original) -> Photo:
     if _source(photo).sha256 != original.sha256:
         raise changed(item)
     return photo
+
+
+def read_mask(item: PhotoItem, original: Original) -> NDArray[np.bool_] | None:
+    """Returns a photo's mask again.
+
+    Raises:
+        PhotoError: if it is another one than before
+    """
+    mask = load_mask(item, original.height, original.width)
+    if _mask_hash(mask) != original.mask:
+        raise PhotoError(
+            f"the mask of {os.path.basename(item.path)} was changed after the run began: put it "
+            "back, or start a new run",
+            code="changed",
+        )
+    return mask
 
 
 def is_unchanged(item: PhotoItem, original: Original) -> bool:
@@ -114,23 +142,32 @@ def changed(item: PhotoItem) -> PhotoError:
     )
 
 
-def load_mask(item: PhotoItem, photo: Photo) -> NDArray[np.bool_] | None:
+def load_mask(item: PhotoItem, height: int, width: int) -> NDArray[np.bool_] | None:
     """Returns where a photo may change, bool (H, W), or None for everywhere.
+
+    Args:
+        item: the photo's
+        height: of the upright photo
+        width: of the upright photo
 
     Raises:
         PhotoError: if the mask is not of the upright photo's size
     """
-    mask = item.mask(photo.height, photo.width) if callable(item.mask) else item.mask
+    mask = item.mask(height, width) if callable(item.mask) else item.mask
     if mask is None:
         return None
     mask = np.asarray(mask, dtype=bool)
-    if mask.shape != photo.pixels.shape[:2]:
+    if mask.shape != (height, width):
         raise PhotoError(
             f"the mask of {os.path.basename(item.path)} is {mask.shape[-1]} x {mask.shape[0]} and "
-            f"the upright photo {photo.width} x {photo.height}: make the mask anew",
+            f"the upright photo {width} x {height}: make the mask anew",
             code="mask-size",
         )
     return mask
+
+
+def _mask_hash(mask: NDArray[np.bool_] | None) -> str | None:
+    return None if mask is None else hashlib.sha256(np.packbits(mask).tobytes()).hexdigest()
 
 
 def _source(photo: Photo) -> PhotoSource:

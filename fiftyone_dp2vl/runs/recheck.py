@@ -8,7 +8,7 @@ from ..errors import PhotoError
 from .finishing import failure
 from .folder import RunFolder
 from .items import PhotoItem, PhotoRecord
-from .originals import Original, changed, is_unchanged
+from .originals import Original, changed, is_unchanged, read_mask
 
 __all__ = ["recheck"]
 
@@ -25,8 +25,8 @@ back as it was."""
 def recheck(folder: RunFolder, items: Mapping[str, PhotoItem]) -> None:
     """Brings a run's records in line with the disk.
 
-    A photo whose original was changed is a failure, and its protected file, made of other pixels,
-    is removed. A photo whose original is gone keeps its protected file, with a warning. A
+    A photo whose original or mask was changed is a failure, and its protected file, made of other
+    pixels, is removed. A photo whose original is gone keeps its protected file, with a warning. A
     protected file that is gone is made again.
 
     Args:
@@ -54,9 +54,12 @@ def _problem(key: str, original: Original, items: Mapping[str, PhotoItem]) -> Ph
         message = f"{key} is no longer among the photos: put it back, or start a new run without it"
         return PhotoError(message, code="missing")
     try:
-        return None if is_unchanged(items[key], original) else changed(items[key])
+        if not is_unchanged(items[key], original):
+            return changed(items[key])
+        read_mask(items[key], original)
     except PhotoError as error:
         return error
+    return None
 
 
 def _stands(record: PhotoRecord) -> bool:

@@ -13,7 +13,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from ..config import OutputConfig, ProtectionConfig, SelectionConfig
+from ..config import OutputConfig, ProtectionConfig, SelectionConfig, require_count
 from ..encoders import Encoder, default_device, load_encoder
 from ..errors import Cancelled, ConfigError, PhotoError, RunError, reason_of
 from ..media import SUFFIXES, check_output_folder
@@ -29,7 +29,7 @@ from .lock import locked
 from .manifest import PHOTOS, ItemList, Manifest, describe_encoder
 from .meter import Meter
 from .names import file_names
-from .originals import load_mask, read_unchanged
+from .originals import read_mask, read_unchanged
 from .pending import Pending
 from .recheck import recheck
 from .selection import refuse_twice, select
@@ -94,8 +94,10 @@ def protect_photos(
     items = list(items)
     if not items:
         raise RunError("there are no photos to protect: choose a view or a folder with photos")
-    if not 0 <= shard[0] < shard[1] or (batch_size or 1) < 1 or (workers or 1) < 1:
-        raise ConfigError("shard, batch_size or workers is out of range: give shard (i, n), i < n")
+    if not 0 <= shard[0] < shard[1]:
+        raise ConfigError(f"shard is {shard}: give (i, n) with i from 0 to n - 1")
+    for name, count in (("batch_size", batch_size), ("workers", workers)):
+        require_count(name, count)
     directory = Path(os.path.abspath(directory))
     refuse_twice([item.key for item in items])
     check_output_folder(directory, (item.path for item in items))
@@ -118,6 +120,7 @@ def protect_photos(
             for name, model in zip(config.encoders, models, strict=True)
         ),
         device=models[0].device.type,
+        threads=torch.get_num_threads() if models[0].device.type == "cpu" else None,
         shard=shard,
     )
     with (
@@ -171,15 +174,14 @@ def _listed(
     unread = sum(item.draw is None for item in items)
     meter = Meter("read", 0, unread, progress, cancel)
     with ThreadPoolExecutor(workers) as pool:
-        draws = draws_of(items, pool=pool, tick=meter.at)
+        found = draws_of(items, pool=pool, tick=meter.at)
     groups = {item.key: item.group for item in items}
-    keys = list(groups)
-    chosen = select(keys, list(groups.values()), selection, [draws[key] for key in keys])
-    clean = set(keys).difference(chosen)
+    draws, keys = told_apart(found, groups), list(groups)
+    chosen = select(keys, list(groups.values()), selection, [draws.get(key) for key in keys])
     return ItemList(
         selected=tuple((key, groups[key]) for key in chosen),
-        clean=tuple(sorted(clean)),
-        draws=told_apart({key: draws[key] for key in chosen}, groups),
+        clean=tuple(sorted(set(keys).difference(chosen))),
+        draws={key: draws.get(key, key) for key in chosen},
     )
 
 
@@ -346,7 +348,7 @@ class _Run:
         with self.budget.hold(original.width * original.height):
             try:
                 photo = read_unchanged(item, original)
-                mask = load_mask(item, photo)
+                mask = read_mask(item, original)
             except PhotoError as error:
                 return key, error
             image = to_grid(photo.pixels, self.grid_pixels)

@@ -16,7 +16,7 @@ def select(
     keys: Sequence[str],
     groups: Sequence[str | None] | None,
     config: SelectionConfig,
-    draws: Sequence[str] | None = None,
+    draws: Sequence[str | None] | None = None,
 ) -> list[str]:
     """Returns the keys of the photos to protect, sorted.
 
@@ -29,7 +29,8 @@ def select(
         keys: of all photos, each once
         groups: the person in each photo, or None
         config: ratio, stratify, seed
-        draws: what each photo is drawn by; None for its key
+        draws: what each photo is drawn by, or None for one that is drawn after all others; by
+            default the keys
 
     Raises:
         ConfigError: if a key comes twice, or there is no group to stratify by
@@ -45,7 +46,7 @@ def select(
         strata[None] = list(keys)
     selected: list[str] = []
     for members in strata.values():
-        members.sort(key=lambda key: (_place(config.seed, by[key]), key))
+        members.sort(key=lambda key: (*_place(config.seed, by[key]), key))
         selected += members[: share_of(config.ratio, len(members))]
     return sorted(selected)
 
@@ -77,6 +78,9 @@ def share_of(ratio: float, count: int) -> int:
     return math.ceil(ratio * count - 1e-9)
 
 
-def _place(seed: int, draw: str) -> bytes:
+def _place(seed: int, draw: str | None) -> tuple[bool, bytes]:
+    if draw is None:
+        return True, b""
     # a file's name that is not UTF-8 holds surrogates
-    return hashlib.sha256(f"{seed}\x00{draw}".encode("utf-8", "surrogatepass")).digest()
+    place = hashlib.sha256(f"{seed}\x00{draw}".encode("utf-8", "surrogatepass")).digest()
+    return False, place

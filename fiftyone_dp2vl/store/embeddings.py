@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
+from ..config import require_count
 from ..errors import Cancelled, ConfigError, PhotoError
 from ..runs import Progress
 from .names import clean_field
@@ -75,11 +76,12 @@ def compute_embeddings(
         cancel: asked before every batch
 
     Raises:
-        ConfigError: if the view has no photos, or the field holds something else
+        ConfigError: if the view has no photos, the field holds something else, or a batch none
         ModelNotFoundError: if the encoder's weights are missing
         Cancelled: if ``cancel`` said so; what was computed is kept
     """
     require_photos(view, filepath_field)
+    require_count("batch_size", batch_size)
     if isinstance(encoder, str):
         from ..encoders import default_device, load_encoder
 

@@ -48,6 +48,12 @@ def view_problem(view: Any, filepath_field: str = "filepath") -> str | None:
         view: a FiftyOne dataset or view
         filepath_field: the field with the photos' files
     """
+    import fiftyone.core.collections as foc
+
+    if not isinstance(view, foc.SampleCollection):
+        shown = repr(view) if isinstance(view, str) else f"a {type(view).__name__}"
+        how = f"fiftyone.load_dataset({shown})" if isinstance(view, str) else "one of photos"
+        return f"{shown} is no dataset or view: give {how}"
     if view.media_type == "group":
         return (
             "the dataset is grouped: choose one slice with view.select_group_slices('NAME') and "

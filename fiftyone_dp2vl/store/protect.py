@@ -28,7 +28,7 @@ from .photos import group_values, require_photos
 from .plots import register_plots
 from .records import METHOD, ProtectionRun, forget_run, list_runs, now, save_run
 from .schema import changing
-from .settings import Settings, split_settings
+from .settings import Settings, check_means, split_settings
 from .unfinished import begun_problem, proposed_run
 from .workers import is_held, is_working, this_worker
 
@@ -97,6 +97,7 @@ def protect_dataset(
     """
     chosen = split_settings(settings)
     require_photos(view, filepath_field)
+    check_means(device=device, batch_size=batch_size, workers=workers)
     dataset = view._root_dataset
     run = (
         check_run_name(run)
@@ -111,7 +112,8 @@ def protect_dataset(
         )
     )
     names = RunNames(run, chosen.protection.encoders)
-    problem = run_problem(dataset, run, names, chosen)
+    fields = (filepath_field, group_field, mask_field)
+    problem = run_problem(view, run, names, chosen, fields)
     if problem is not None:
         raise RunError(problem)
     earlier = {record.run: record for record in list_runs(dataset)}.get(run)
@@ -221,20 +223,28 @@ def protect_dataset(
     )
 
 
-def run_problem(dataset: Any, run: str, names: RunNames, settings: Settings) -> str | None:
+def run_problem(
+    view: Any,
+    run: str,
+    names: RunNames,
+    settings: Settings,
+    fields: tuple[str, str | None, str | None],
+) -> str | None:
     """Returns one sentence that says why a run cannot have its name, or None where it can.
 
     Args:
-        dataset: a FiftyOne dataset
+        view: a FiftyOne dataset or view
         run: the run's name
         names: the names that it would use
         settings: that it would be made with
+        fields: its ``filepath_field``, ``group_field`` and ``mask_field``
     """
+    dataset = view._root_dataset
     earlier = {record.run: record for record in list_runs(dataset)}.get(run)
     if earlier is not None and earlier.state == "complete":
         return f"run {run!r} is complete: choose another name, or delete that run first"
     if earlier is not None:
-        return begun_problem(earlier, settings)
+        return begun_problem(view, earlier, settings, fields)
     taken = [field for field in names.fields() if dataset.has_sample_field(field)]
     if taken or dataset.has_run(names.key):
         return f"{(taken or [names.key])[0]!r} exists on the dataset already: choose another name"

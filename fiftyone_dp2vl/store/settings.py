@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import fields
 from typing import Any, NamedTuple
 
-from ..config import OutputConfig, ProtectionConfig, SelectionConfig
+from ..config import OutputConfig, ProtectionConfig, SelectionConfig, require_count
 from ..errors import ConfigError
 
-__all__ = ["Settings", "split_settings"]
+__all__ = ["Settings", "check_means", "split_settings"]
 
 
 class Settings(NamedTuple):
@@ -46,3 +46,27 @@ def split_settings(settings: dict[str, Any]) -> Settings:
         SelectionConfig.from_dict(parts[1]),
         OutputConfig.from_dict(parts[2]),
     )
+
+
+def check_means(*, device: Any = None, batch_size: Any = None, workers: Any = None) -> None:
+    """Checks what a run works with, before it leaves a record; no byte of its files depends on it.
+
+    Args:
+        device: where models run, None for the default
+        batch_size: photos between two savings, None for the default
+        workers: threads, None for the default
+
+    Raises:
+        ConfigError: if one will not do on this machine; its sentence begins with the name
+    """
+    import torch
+
+    from ..encoders.registry import usable_device
+
+    require_count("batch_size", batch_size)
+    require_count("workers", workers)
+    if device is None:
+        return
+    if not isinstance(device, str | torch.device):
+        raise ConfigError(f"device is {device!r}: give a text such as 'cpu' or 'cuda'")
+    usable_device(device)

@@ -9,11 +9,14 @@ from typing import Any
 from ..errors import RunError
 from ..runs.folder import has_begun
 from ..runs.manifest import ITEMS, ItemList
+from .photos import all_photos
 from .records import ProtectionRun, list_runs, next_run_name
 from .settings import Settings
 from .workers import is_left
 
-__all__ = ["begun_problem", "is_begun", "proposed_run", "unfinished_run"]
+__all__ = ["begun_photos", "begun_problem", "is_begun", "proposed_run", "unfinished_run"]
+
+_FIELDS = ("filepath_field", "group_field", "mask_field")
 
 
 def proposed_run(
@@ -58,7 +61,7 @@ def unfinished_run(
     for record in reversed(list_runs(view)):
         if record.state == "complete" or not is_left(record) or _differences(record, settings):
             continue
-        if (record.filepath_field, record.group_field, record.mask_field) != fields:
+        if tuple(getattr(record, name) for name in _FIELDS) != fields:
             continue
         if output_dir is not None and Path(output_dir).expanduser().absolute() != Path(
             record.directory
@@ -78,20 +81,77 @@ def is_begun(record: ProtectionRun) -> bool:
         return True
 
 
-def begun_problem(record: ProtectionRun, settings: Settings) -> str | None:
-    """Returns one sentence if a run was begun with other settings, or None if it can go on.
+def begun_photos(view: Any, run: Any) -> Any | None:
+    """Returns a view of the photos that an unfinished run was begun with, if they are not a view's.
+
+    Photos that have left the dataset are not among them.
 
     Args:
+        view: a FiftyOne dataset or view
+        run: the run's name
+
+    Returns:
+        the view; None where there is no such run, or the given view has just these photos
+    """
+    record = next((record for record in list_runs(view) if record.run == run), None)
+    if record is None or record.state == "complete" or not is_begun(record):
+        return None
+    try:
+        items = ItemList.load(Path(record.directory))
+    except RunError:
+        return None
+    ids = [*(key for key, _ in items.selected), *items.clean]
+    own = all_photos(view._root_dataset).select(ids)
+    return None if set(own.values("id")) == set(view.values("id")) else own
+
+
+def begun_problem(
+    view: Any,
+    record: ProtectionRun,
+    settings: Settings,
+    fields: tuple[str, str | None, str | None],
+) -> str | None:
+    """Returns one sentence if a run was begun with something else, or None if it can go on.
+
+    Photos may have left the dataset since. Photos that are there and only not in the view may
+    not: the run would end without them, and could not be gone on with.
+
+    Args:
+        view: a FiftyOne dataset or view, the photos that are asked for now
         record: an unfinished run's
         settings: that are asked for now
+        fields: ``filepath_field``, ``group_field`` and ``mask_field`` that are asked for now
     """
-    lines = _differences(record, settings)
-    if not lines or not is_begun(record):
+    if not is_begun(record):
         return None
-    return (
-        f"run {record.run!r} was begun with other settings ({'; '.join(lines)}): give the same to "
-        "go on with it, or choose another name"
-    )
+    lines = _differences(record, settings)
+    lines += [
+        f"{name}: {getattr(record, name)!r} became {value!r}"
+        for name, value in zip(_FIELDS, fields, strict=True)
+        if getattr(record, name) != value
+    ]
+    if lines:
+        return (
+            f"run {record.run!r} was begun with other settings ({'; '.join(lines)}): give the same "
+            "to go on with it, or choose another name"
+        )
+    try:
+        items = ItemList.load(Path(record.directory))
+    except RunError as error:
+        return str(error)
+    ids, begun = set(view.values("id")), {key for key, _ in items.selected}
+    gone = begun - ids
+    left_out = all_photos(view._root_dataset).select(list(gone)).count() if gone else 0
+    for count, what in (
+        (left_out, "with {} photos more than this view has"),
+        (len(ids - begun - set(items.clean)), "without {} of this view's photos"),
+    ):
+        if count:
+            return (
+                f"run {record.run!r} was begun {what.format(count)}: choose the same view to go on "
+                "with it, or another name"
+            )
+    return None
 
 
 def _differences(record: ProtectionRun, settings: Settings) -> list[str]:

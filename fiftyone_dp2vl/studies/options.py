@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -76,11 +76,15 @@ def parse_changes(texts: list[str]) -> dict[str, Any]:
         ConfigError: if a text has another form or names no setting
     """
     defaults = ProtectionConfig()
+    known = [setting.name for setting in fields(ProtectionConfig)]
     changes: dict[str, Any] = {}
     for text in texts:
         name, equals, value = text.partition("=")
-        if not equals or not hasattr(defaults, name) or name in ("to_dict", "from_dict"):
+        if not equals:
             raise ConfigError(f"--set {text}: write SETTING=VALUE, for example steps=50")
+        if name not in known:
+            listed = ", ".join(known)
+            raise ConfigError(f"--set {text}: no setting {name!r}, the settings are {listed}")
         kind = type(getattr(defaults, name))
         try:
             changes[name] = (

@@ -125,6 +125,8 @@ def run_study(
 
 def _spec(cell: Cell, options: Options, workshop: Workshop, code: str) -> dict[str, Any]:
     """Everything that determines a cell's result."""
+    import torch
+
     return {
         **cell.spec,
         "photos": {
@@ -137,6 +139,7 @@ def _spec(cell: Cell, options: Options, workshop: Workshop, code: str) -> dict[s
             label: workshop.encoder(name).info.weights_sha256
             for label, name in options.encoders.items()
         },
+        "threads": torch.get_num_threads(),
         "code": code,
     }
 

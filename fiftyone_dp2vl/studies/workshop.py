@@ -145,6 +145,8 @@ class Workshop:
         Raises:
             RunError: if a photo could not be protected
         """
+        import torch
+
         from ..runs import PhotoItem, protect_photos
 
         selection, output = selection or SelectionConfig(), output or OutputConfig()
@@ -155,6 +157,7 @@ class Workshop:
             "selection": selection.to_dict(),
             "output": output.to_dict(),
             "weights": [encoder.info.weights_sha256 for encoder in encoders],
+            "threads": torch.get_num_threads(),
             "code": code_digest(*MAKING),
         }
         folder = self.options.cache / "protected" / fingerprint(spec)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import shutil
 import subprocess
 import sys
@@ -57,9 +58,36 @@ def test_card_credits_the_art(written: Benchmark) -> None:
 def test_an_unfinished_folder_is_finished(written: Benchmark, tmp_path: Path) -> None:
     shutil.copytree(written.directory, tmp_path, dirs_exist_ok=True)
     (tmp_path / written.photos[3].filename).unlink()
+    asked = json.loads((tmp_path / "benchmark.json").read_text())["arguments"]
     (tmp_path / "benchmark.json").unlink()
+    (tmp_path / "arguments.json").write_text(json.dumps(asked))
     generate_benchmark(tmp_path, workers=1, **SMALL)
     assert digest(tmp_path) == digest(written.directory)
+
+
+def test_what_a_killed_start_left_is_no_reason_to_refuse(tmp_path: Path) -> None:
+    (tmp_path / ".writing-abc").write_text('{"vers')
+    assert len(generate_benchmark(tmp_path, workers=1, **SMALL).photos) == 9
+
+
+@pytest.mark.parametrize("name", ["CARD.md", "photo_00003.jpg", "notes/of mine.txt"])
+def test_a_folder_with_somebodys_files_is_refused(tmp_path: Path, name: str) -> None:
+    mine = tmp_path / name
+    mine.parent.mkdir(exist_ok=True)
+    mine.write_text("mine")
+    with pytest.raises(FileExistsError, match=r"holds other files .*: give an empty or a new"):
+        generate_benchmark(tmp_path, workers=1, **SMALL)
+    assert mine.read_text() == "mine"
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == [mine]
+
+
+@pytest.mark.parametrize("text", ["[1]", "no json"])
+def test_somebodys_own_arguments_are_refused(tmp_path: Path, text: str) -> None:
+    (tmp_path / "arguments.json").write_text(text)
+    with pytest.raises(FileExistsError, match="is no benchmark's: give an empty or a new folder"):
+        generate_benchmark(tmp_path, workers=1, **SMALL)
+    with pytest.raises(FileExistsError, match="is a file: give a folder"):
+        generate_benchmark(tmp_path / "arguments.json", workers=1, **SMALL)
 
 
 def test_another_benchmark_is_not_overwritten(written: Benchmark) -> None:

@@ -296,3 +296,7 @@ def test_places(tmp_path: Path) -> None:
             check_output_folder(tmp_path / folder, [source])
     with pytest.raises(RunError, match="beside the originals"):
         check_output_folder(tmp_path / "photos/holiday/out", [elsewhere / "linked.jpg"])
+    (elsewhere / "broken.jpg").symlink_to("/no-such-photo.jpg")
+    check_output_folder(tmp_path / "out", [elsewhere / "broken.jpg"])
+    with pytest.raises(RunError, match="one inside the other"):
+        check_output_folder(elsewhere / "out", [elsewhere / "broken.jpg"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import torch
 from stopping import stop_after
 
 from fiftyone_dp2vl.config import OutputConfig, ProtectionConfig, SelectionConfig
@@ -165,6 +166,75 @@ class TestWhatCannotBe:
         assert len(problems("compute_embeddings", given)) == 1
 
     @pytest.mark.parametrize(
+        ("given", "words"),
+        [
+            ({"device": "gpu"}, "device 'gpu' is not usable here"),
+            ({"device": 1.5}, "device is 1.5: give a text such as 'cpu'"),
+            ({"workers": -1}, "workers is -1: give a whole number of at least 1"),
+            ({"batch_size": 0}, "batch_size is 0: give a whole number of at least 1"),
+            ({"batch_size": -1}, "batch_size is -1: give a whole number of at least 1"),
+            ({"steps": "2"}, "steps is '2': give a whole number such as 60"),
+            ({"seed": 1.5}, "seed is 1.5: give a whole number such as 0"),
+        ],
+    )
+    def test_what_a_run_cannot_work_with(self, problems, dataset, params, given, words):
+        # said in the form, and by the SDK before anything is recorded
+        (problem,) = problems("protect", {**params, **given})
+        assert problem.startswith(words)
+        with pytest.raises(ConfigError) as caught:
+            protect_dataset(dataset, **params, **given)
+        assert str(caught.value) == problem
+        assert list_runs(dataset) == []
+
+    def test_a_gpu_that_is_not_there(self, problems, dataset, params):
+        if torch.cuda.is_available():
+            pytest.skip("this machine has one")
+        (problem,) = problems("protect", {**params, "device": "cuda"})
+        assert problem == "device 'cuda' is not usable here: this machine has cpu"
+
+    @pytest.mark.parametrize(
+        ("given", "words"),
+        [
+            ({"field": "filepath"}, "field 'filepath' holds StringField values: choose another"),
+            ({"batch_size": 0}, "batch_size is 0: give a whole number of at least 1"),
+            ({"batch_size": -1}, "batch_size is -1: give a whole number of at least 1"),
+        ],
+    )
+    def test_embeddings_that_cannot_be_stored_or_computed(
+        self, problems, dataset, tiny_encoder, given, words
+    ):
+        import fiftyone.operators as foo
+
+        (problem,) = problems("compute_embeddings", {"encoder": tiny_encoder, **given})
+        assert problem.startswith(words)
+        operator = foo.get_operator("@dp2vl/fiftyone_dp2vl/compute_embeddings")
+        with pytest.raises(ConfigError) as caught:
+            operator(dataset, encoder=tiny_encoder, **given)
+        assert str(caught.value) == problem
+
+    def test_a_field_that_the_view_hides(self, problems, dataset, tiny_encoder):
+        view = dataset.exclude_fields("identity")._serialize()
+        given = {"encoder": tiny_encoder, "field": "identity"}
+        (problem,) = problems("compute_embeddings", given, view=view)
+        assert "holds StringField values" in problem
+
+    @pytest.mark.parametrize(
+        ("view", "words"),
+        [
+            ("album", "'album' is no dataset or view: give fiftyone.load_dataset('album')"),
+            (None, "a NoneType is no dataset or view: give one of photos"),
+        ],
+    )
+    def test_a_name_is_no_dataset(self, view, words):
+        import fiftyone.operators as foo
+
+        embed = foo.get_operator("@dp2vl/fiftyone_dp2vl/compute_embeddings")
+        for call in (protect_dataset, embed):
+            with pytest.raises(ConfigError) as caught:
+                call(view)
+            assert str(caught.value) == words
+
+    @pytest.mark.parametrize(
         ("more", "words"),
         [
             ({"transforms": ["swirl:1-2"]}, "transform 'swirl:1-2'"),
@@ -229,3 +299,11 @@ def test_jpeg_is_said_to_be_lossy(generate, dataset, quick, tmp_path):
     dataset.reload()
     assert "may exceed the budget" in dataset.get_field("dp2vl_one_linf").description
     assert Path(dataset.first()["dp2vl_one_path"]).suffix == ".jpg"
+
+
+def test_a_datasets_name_is_no_dataset():
+    import fiftyone.operators as foo
+
+    protect = foo.get_operator("@dp2vl/fiftyone_dp2vl/protect")
+    with pytest.raises(ConfigError, match=r"'album' is no dataset or view: give fiftyone.load_d"):
+        protect("album")

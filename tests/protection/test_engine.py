@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
@@ -17,9 +18,13 @@ from fiftyone_dp2vl.protection import (
     collect_statistics,
     engine,
     fit_targets,
+    grid_size,
     list_strategies,
+    mask_to_grid,
     protect,
+    to_grid,
 )
+from fiftyone_dp2vl.protection.arguments import check_photos
 
 EOT = ("jpeg:50-95@0.7", "resize:0.5-1@0.3", "blur:0.3-1@0.3", "noise:1-4@0.3")
 
@@ -230,6 +235,91 @@ def test_what_a_user_can_get_wrong_is_one_sentence(photos, people, encoder):
         targets_for(photos, ["one"] * len(photos), [encoder], swap)
     with pytest.raises(ConfigError, match="choose one of"):
         targets_for(photos, people, [encoder], ProtectionConfig(strategy="nowhere"))
+
+
+GOOD = torch.full((3, 16, 16), 0.5)
+
+
+@pytest.mark.parametrize(
+    ("image", "words"),
+    [
+        (GOOD * 255, "photo 1 holds values from 127.5 to 127.5: give values in \\[0, 1\\]"),
+        (GOOD - 1, "photo 1 holds values from -0.5 to -0.5"),
+        (GOOD * torch.nan, "photo 1 holds values from nan to nan"),
+        (GOOD / 0, "photo 1 holds values from inf to inf"),
+        ((GOOD * 255).byte(), "photo 1 is torch.uint8: give a tensor of float32"),
+        (GOOD.numpy(), "photo 1 is a ndarray: give a tensor of float32"),
+        (GOOD.permute(1, 2, 0), "photo 1 has shape \\(16, 16, 3\\): give \\(3, h, w\\)"),
+        (GOOD[0], "photo 1 has shape \\(16, 16\\)"),
+        (GOOD[:, :0], "photo 1 has shape \\(3, 0, 16\\)"),
+    ],
+)
+def test_what_is_no_photo_is_one_sentence(encoder, image, words):
+    config = ProtectionConfig(encoders=("small-0",), steps=1)
+    with pytest.raises(ConfigError, match=words):
+        protect([GOOD, image], config, encoders=[encoder])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ({"groups": ["a"]}, "images, keys, groups and masks differ in length"),
+        ({"masks": [None]}, "images, keys, groups and masks differ in length"),
+        ({"groups": [0, 1]}, "groups holds 0: give a text for each photo"),
+        ({"keys": ["a", None]}, "keys holds None: give a text for each photo"),
+    ],
+)
+def test_each_photo_has_its_name_group_and_mask(encoder, arguments, words):
+    config = ProtectionConfig(encoders=("small-0",), steps=1)
+    with pytest.raises(ConfigError, match=words):
+        protect([GOOD, GOOD], config, encoders=[encoder], **arguments)
+
+
+def test_no_photos_give_no_results():
+    assert protect([], ProtectionConfig(encoders=("no such encoder",))) == []
+
+
+@pytest.mark.parametrize("shape", [(5, 5), (65, 48), (480, 480), (64, 48), (1, 48, 64)])
+def test_a_mask_is_of_its_photo(encoder, photos, shape):
+    config = ProtectionConfig(encoders=("small-0",), steps=1)
+    mask = torch.ones(shape, dtype=torch.bool)
+    with pytest.raises(ConfigError, match="the photo is 48 x 64: give a mask of that shape"):
+        protect([photos["photo-00"]], config, encoders=[encoder], masks=[mask])
+    whole = torch.ones(48, 64)
+    with pytest.raises(ConfigError, match=r"is torch\.float32: give a tensor of bool"):
+        protect([photos["photo-00"]], config, encoders=[encoder], masks=[whole])
+
+
+def test_a_mask_may_be_of_the_photo_before_it_was_brought_to_its_grid(encoder):
+    pixels = np.random.default_rng(0).integers(0, 256, (101, 77, 3), np.uint8)
+    image = to_grid(pixels, 2000)
+    mask = torch.zeros(101, 77, dtype=torch.bool)
+    mask[40:, 30:] = True
+    config = ProtectionConfig(encoders=("small-0",), steps=1)
+    size = (image.shape[1], image.shape[2])
+    found = [
+        protect([image], config, encoders=[encoder], masks=[each])[0].delta
+        for each in (mask, mask_to_grid(mask, size))
+    ]
+    assert size != (101, 77)
+    assert torch.equal(*found)
+    assert found[0].any()
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_any_photo_mask_belongs_to_its_grid(seed):
+    rng = np.random.default_rng(seed)
+    for height, width in rng.integers(1, [200, 20_000], (500, 2)).tolist():
+        size = grid_size(height, width, int(rng.integers(1024, 400_000)))
+        mask = torch.ones(1, 1, dtype=torch.bool).expand(height, width)
+        check_photos([GOOD[:1, :1, :1].expand(1, *size)], ["a"], None, [mask])
+
+
+def test_floats_of_other_widths_are_taken(encoder):
+    config = ProtectionConfig(encoders=("small-0",), steps=2)
+    images = (GOOD, GOOD.double(), GOOD.half(), GOOD.clone().requires_grad_())
+    deltas = [protect([image], config, encoders=[encoder])[0].delta for image in images]
+    assert all(torch.equal(delta, deltas[0]) for delta in deltas)
 
 
 def test_without_people_the_photos_are_clustered(photos, encoder):

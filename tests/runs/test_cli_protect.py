@@ -128,6 +128,46 @@ def test_polite_refusals(
     assert error.count("\n") == 1
 
 
+@pytest.mark.parametrize("out", ["album/x", "album", "album/anna/x", "link/x"])
+def test_an_output_folder_inside_an_album_of_sub_folders_is_refused(
+    tmp_path: Path, items: list[PhotoItem], capsys: pytest.CaptureFixture[str], out: str
+) -> None:
+    def load(request: registry.EncoderRequest) -> Encoder:
+        raise AssertionError("loaded before the folder was looked at")
+
+    album = tmp_path / "album"
+    album.mkdir()
+    (tmp_path / "originals").rename(album / "anna")
+    (tmp_path / "link").symlink_to(album)
+    registry.register_encoder("never", load)
+    assert main(["protect", str(album), "--out", str(tmp_path / out), "--encoder", "never"]) == 1
+    error = capsys.readouterr().err
+    assert "choose a folder beside the originals" in error
+    assert error.count("\n") == 1
+    assert list(album.iterdir()) == [album / "anna"]
+    through = ["protect", str(tmp_path / "link"), "--out", str(album / "x"), "--encoder", "never"]
+    assert main(through) == 1
+    assert not (album / "x").exists()
+
+
+def test_a_link_that_leads_nowhere_fails_as_one_photo(
+    tmp_path: Path, items: list[PhotoItem], capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "originals/gone.jpg").symlink_to("/no-such-photo.jpg")
+    assert _protect(tmp_path / "originals") == 1
+    captured = capsys.readouterr()
+    assert captured.err.count("failed: ") == 1
+    assert "gone.jpg does not exist: put it back, or leave it out" in captured.err
+    assert len(list((tmp_path / "originals-protected/photos").iterdir())) == 10
+
+
+def test_what_jpeg_cannot_hold_is_said_of_the_photo(
+    tmp_path: Path, items: list[PhotoItem], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert _protect(tmp_path / "originals", "--format", "jpeg") == 1
+    assert "photo04.png: photo04.png has transparency, which" in capsys.readouterr().err
+
+
 def test_asks_on_a_terminal(
     tmp_path: Path, items: list[PhotoItem], monkeypatch: pytest.MonkeyPatch
 ) -> None:

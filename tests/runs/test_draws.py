@@ -126,13 +126,34 @@ def test_draws_name_the_group_only_where_it_matters() -> None:
     assert told == {"a": "x ada", "b": "x bob", "c": "y", "d": "z"}
 
 
-def test_a_photo_that_cannot_be_read_has_its_place(
+def test_a_photo_that_cannot_be_read_comes_last(
     items: list[PhotoItem], run: Run, tmp_path: Path
 ) -> None:
-    gone = PhotoItem("gone", tmp_path / "originals/gone.png", "person0")
-    result = run([*items, gone])
-    assert [record.code for record in result.with_status("failed")] == ["missing"]
-    assert len(result.with_status("protected")) == 10
+    gone = [PhotoItem(key, tmp_path / "originals/gone.png", "person0") for key in ("a", "zz")]
+    whole = run([*items, *gone], "whole")
+    assert [record.code for record in whole.with_status("failed")] == ["missing"] * 2
+    assert len(whole.with_status("protected")) == 10
+    half = SelectionConfig(ratio=0.5)
+    for name, listed in (("a", [gone[0], *items]), ("zz", [*items, gone[1]])):
+        chosen = run(listed, name, selection=half).with_status("protected")
+        # six of eleven: whatever a photo that is none is called, it takes no other's place
+        assert len(chosen) == 6
+        alone = run(items, f"{name} alone", selection=SelectionConfig(ratio=0.6))
+        assert {r.key for r in chosen} == {r.key for r in alone.with_status("protected")}
+
+
+def test_of_a_photo_of_two_people_the_same_one_is_drawn(items: list[PhotoItem], run: Run) -> None:
+    config = SelectionConfig(ratio=0.5)
+    shown = []
+    for number, keys in enumerate(("ab", "ba")):
+        twins = [
+            PhotoItem(key, items[0].path, group)
+            for key, group in zip(keys, ("person0", "person1"), strict=True)
+        ]
+        chosen = run([*items[1:], *twins], f"run{number}", selection=config)
+        groups = {twin.key: twin.group for twin in twins}
+        shown.append([groups[r.key] for r in chosen.with_status("protected") if r.key in groups])
+    assert shown[0] == shown[1]
 
 
 def test_reading_can_be_cancelled_and_leaves_nothing(

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 from stopping import stop_after
 
@@ -321,3 +322,53 @@ def test_one_person_leaves_nothing_behind(
     (record,) = result.records
     assert record.status == "protected"
     assert record.linf
+
+
+def test_another_number_of_threads_is_told(
+    items: list[PhotoItem], run: Runner, tmp_path: Path
+) -> None:
+    first = run(items)
+    assert first.manifest.threads == torch.get_num_threads()
+    path = first.directory / "run.json"
+    path.write_text(path.read_text().replace('"threads": ', '"threads": 1'))
+    (warning,) = run(items).warnings
+    assert warning.startswith(f"the number of threads 1{first.manifest.threads} became")
+    assert "not to the very bytes" in warning
+
+
+class TestMasks:
+    """A mask is part of what a photo was when the run began."""
+
+    @pytest.fixture
+    def masked(self, items: list[PhotoItem]) -> list[PhotoItem]:
+        return [replace(item, mask=self._left) for item in items]
+
+    def _left(self, height: int, width: int) -> np.ndarray:
+        mask = np.zeros((height, width), dtype=bool)
+        mask[:, : width // 2] = True
+        return mask
+
+    def _right(self, height: int, width: int) -> np.ndarray:
+        return ~self._left(height, width)
+
+    def test_another_mask_is_noticed_and_its_own_taken_up_again(
+        self, masked: list[PhotoItem], run: Runner, tree: Tree, tmp_path: Path
+    ) -> None:
+        finished = _cancelled_half_way(masked, run)
+        assert finished
+        other = [replace(masked[0], mask=self._right), replace(masked[1], mask=None), *masked[2:]]
+        result = run(other)
+        assert [r.code for r in result.records[:2]] == ["changed", "changed"]
+        assert "the mask of photo00.png was changed" in result.records[0].error
+        assert all(record.status == "protected" for record in result.records[2:])
+        assert not list((result.directory / "photos").glob("photo0[01].png"))
+        again = run(masked)
+        assert all(record.status == "protected" for record in again.records)
+        for item, record in zip(masked, again.records, strict=True):
+            gap = np.abs(
+                np.asarray(Image.open(item.path), int) - np.asarray(Image.open(record.path))
+            )
+            assert not gap[:, gap.shape[1] // 2 :].any()
+            assert gap.any()
+        whole = run(masked, "whole")
+        assert [r.sha256 for r in whole.records] == [r.sha256 for r in again.records]

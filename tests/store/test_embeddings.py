@@ -55,3 +55,9 @@ def test_unreadable_photos_are_named(dataset, tiny_encoder, tmp_path):
     ((key, reason),) = done.failed.items()
     assert key == dataset.last().id
     assert "gone.png" in reason
+
+
+@pytest.mark.parametrize("size", [0, -1, "4"])
+def test_a_batch_without_photos_is_refused(dataset, tiny_encoder, size):
+    with pytest.raises(ConfigError, match=r"batch_size is .*: give a whole number of at least 1"):
+        compute_embeddings(dataset, tiny_encoder, batch_size=size)

@@ -106,6 +106,18 @@ def test_a_photo_that_fails_is_said(protect, dataset, tmp_path, capsys):
     assert f"failed: {broken}: broken.png is not an image" in capsys.readouterr().out
 
 
+def test_where_there_is_nothing_to_choose_from(protect, dataset, capsys, monkeypatch):
+    import fiftyone as fo
+
+    monkeypatch.setattr(fo, "list_datasets", list)
+    assert protect("--dataset", "photos") == 1
+    said = "no dataset 'photos': there are none yet: import photos first\n"
+    assert capsys.readouterr().err == f"dp2vl: {said}"
+    assert protect("--view", "nothing") == 1
+    error = capsys.readouterr().err
+    assert error == f"dp2vl: no saved view 'nothing': {dataset.name!r} has none\n"
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [

@@ -224,8 +224,13 @@ def test_changes_are_read_with_their_types():
         "epsilon": 4.0,
         "transforms": ("jpeg:50-95@0.7", "blur:0-1"),
     }
-    for text in ("steps", "nonsense=1", "steps=many"):
-        with pytest.raises(ConfigError, match="--set"):
+    for text, words in {
+        "steps": "write SETTING=VALUE",
+        "nonsense=1": "no setting 'nonsense', the settings are encoders, strategy, epsilon, steps",
+        "fingerprint=1": "no setting 'fingerprint'",
+        "steps=many": "'many' is not int",
+    }.items():
+        with pytest.raises(ConfigError, match=f"^--set {text}: .*{words}"):
             parse_changes([text])
 
 

@@ -96,8 +96,9 @@ def _look(
     ours, known = _ours()
     for name in names or ():
         if not fo.dataset_exists(name):
-            listed = ", ".join(fo.list_datasets()) or "none"
-            raise ConfigError(f"no dataset {name!r}: the datasets are {listed}")
+            listed = ", ".join(fo.list_datasets())
+            known = f"the datasets are {listed}" if listed else "there are none yet"
+            raise ConfigError(f"no dataset {name!r}: {known}")
     chosen = list(names) if names is not None else ours
     for name in chosen:
         dataset = fo.load_dataset(name)
