@@ -97,8 +97,8 @@ def _look(
     for name in names or ():
         if not fo.dataset_exists(name):
             listed = ", ".join(fo.list_datasets())
-            known = f"the datasets are {listed}" if listed else "there are none yet"
-            raise ConfigError(f"no dataset {name!r}: {known}")
+            which = f"the datasets are {listed}" if listed else "there are none yet"
+            raise ConfigError(f"no dataset {name!r}: {which}")
     chosen = list(names) if names is not None else ours
     for name in chosen:
         dataset = fo.load_dataset(name)
