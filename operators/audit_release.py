@@ -15,7 +15,7 @@ from fiftyone_dp2vl.store.photos import GROUP_KINDS, field_problem
 from fiftyone_dp2vl.store.records import list_runs
 from fiftyone_dp2vl.store.release.records import list_releases
 
-from .forms import awaited, choices, fields_of, said, tell_problem
+from .forms import awaited, choices, fields_of, said, tell_problem, unknown_setting
 from .streaming import stream
 
 _SETTINGS = frozenset(
@@ -150,9 +150,9 @@ class AuditRelease(foo.Operator):
 
 def _first_problem(dataset: Any, params: dict[str, Any]) -> tuple[str, str] | None:
     """Returns what is wrong with the parameters: an input's name and one sentence; or None."""
-    unknown = sorted(set(params) - {"directory", *_SETTINGS})
-    if unknown:
+    unknown = unknown_setting(params, {"directory", *_SETTINGS})
+    if unknown is not None:
         known = ", ".join(sorted(_SETTINGS))
-        return unknown[0], f"unknown setting {unknown[0]!r}: the settings are {known}"
+        return unknown, f"unknown setting {unknown!r}: the settings are {known}"
     problem = field_problem(dataset, said(params, "identity_field", None), GROUP_KINDS)
     return ("identity_field", problem) if problem is not None else None

@@ -16,7 +16,7 @@ from fiftyone_dp2vl.store.evaluations import evaluation_problem, next_evaluation
 from fiftyone_dp2vl.store.photos import GROUP_KINDS
 from fiftyone_dp2vl.store.records import list_runs
 
-from .forms import choices, encoder_problem, fields_of
+from .forms import choices, encoder_problem, fields_of, unknown_setting
 
 __all__ = ["add_inputs", "arguments_of", "config_of", "estimate", "first_problem", "fine_tunes"]
 
@@ -30,7 +30,7 @@ _MAPPING = (
 _CALL = frozenset((*_MAPPING, "evaluation", "output_dir", "cache", "device"))
 """Parameters of ``evaluate_attack_dataset`` beside the configuration's."""
 
-_FORM_ONLY = frozenset(("advanced", "view_target"))
+_FORM_ONLY = frozenset(("advanced",))
 
 _NO_RUN = "no protection"
 
@@ -216,10 +216,10 @@ def arguments_of(view: Any, params: dict[str, Any]) -> dict[str, Any]:
     Raises:
         ConfigError: if a parameter is unknown, or nothing says who is on the photos
     """
-    unknown = sorted(set(params) - _CONFIG - _CALL - _FORM_ONLY)
-    if unknown:
+    unknown = unknown_setting(params, _CONFIG | _CALL | _FORM_ONLY)
+    if unknown is not None:
         known = ", ".join(sorted(_CONFIG | _CALL))
-        raise ConfigError(f"unknown setting {unknown[0]!r}: the settings are {known}")
+        raise ConfigError(f"unknown setting {unknown!r}: the settings are {known}")
     arguments = {
         name: value
         for name, value in params.items()

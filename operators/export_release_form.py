@@ -22,7 +22,7 @@ from fiftyone_dp2vl.store.release.plan import (
 )
 from fiftyone_dp2vl.store.release.text import TextChoices, TextListing
 
-from .forms import choices, fields_of, said
+from .forms import choices, fields_of, said, unknown_setting
 
 __all__ = [
     "add_inputs",
@@ -150,12 +150,11 @@ def plan_of(view: Any, params: dict[str, Any]) -> ReleasePlan:
         ConfigError: if a parameter is unknown or will not do
         RunError: if there is no such run
     """
-    unknown = sorted(
-        name for name in set(params) - _CALL - _FORM_ONLY if not name.startswith(_WORDS)
-    )
-    if unknown:
+    plain = [name for name in params if not name.startswith(_WORDS)]
+    unknown = unknown_setting(plain, _CALL | _FORM_ONLY)
+    if unknown is not None:
         raise ConfigError(
-            f"unknown setting {unknown[0]!r}: the settings are {', '.join(sorted(_CALL))}"
+            f"unknown setting {unknown!r}: the settings are {', '.join(sorted(_CALL))}"
         )
     return plan_release(
         view,

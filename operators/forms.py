@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any, TypeVar
 
 import fiftyone.operators as foo
@@ -21,9 +21,23 @@ __all__ = [
     "tell_deleted",
     "tell_fetching",
     "tell_problem",
+    "unknown_setting",
 ]
 
 T = TypeVar("T")
+
+_OF_THE_APP = frozenset(("panel_id", "panel_state", "view_target"))
+"""What the App puts among a form's parameters, the first two where a panel opened the form."""
+
+
+def unknown_setting(params: Iterable[str], known: Collection[str]) -> str | None:
+    """Returns the name of a parameter that is none of an operator's, or None.
+
+    Args:
+        params: names of the parameters
+        known: the operator's
+    """
+    return min(set(params) - set(known) - _OF_THE_APP, default=None)
 
 
 def tell_problem(

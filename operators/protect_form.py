@@ -22,7 +22,7 @@ from fiftyone_dp2vl.store.photos import (
 from fiftyone_dp2vl.store.records import list_runs, next_run_name
 from fiftyone_dp2vl.store.settings import Settings, check_means, split_settings
 
-from .forms import choices, encoder_problem, tell_fetching
+from .forms import choices, encoder_problem, tell_fetching, unknown_setting
 
 __all__ = [
     "add_inputs",
@@ -210,10 +210,10 @@ def arguments_of(view: Any, params: dict[str, Any]) -> dict[str, Any]:
     Raises:
         ConfigError: if a parameter is unknown
     """
-    unknown = sorted(set(params) - _SETTINGS - _CALL - _FORM_ONLY)
-    if unknown:
+    unknown = unknown_setting(params, _SETTINGS | _CALL | _FORM_ONLY)
+    if unknown is not None:
         known = ", ".join(sorted(_SETTINGS | _CALL))
-        raise ConfigError(f"unknown setting {unknown[0]!r}: the settings are {known}")
+        raise ConfigError(f"unknown setting {unknown!r}: the settings are {known}")
     arguments = {
         name: value
         for name, value in params.items()

@@ -160,3 +160,8 @@ def test_an_empty_dataset_leads_to_the_form(app, dataset):
     form = app.page.locator('[data-cy="operators-prompt-modal"]')
     form.get_by_text("Who is on a photo").first.wait_for()
     assert form.locator('input[value="identity"]').count() == 1
+    form.get_by_text("free disk").wait_for()
+    app.page.locator("button", has_text="Protect").last.click()
+    app.wait_for_plot("g.data.length === 4 && g.data[3].ids.length === 12")
+    dataset.reload()
+    assert dataset.count_values("dp2vl_run1_status") == {"protected": 12}
