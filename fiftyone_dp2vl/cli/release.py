@@ -143,10 +143,9 @@ def load_dataset(name: str) -> Any:
         import fiftyone as fo
     except ImportError as error:
         raise ConfigError("FiftyOne is missing: pip install 'fiftyone_dp2vl[app]'") from error
-    if not fo.dataset_exists(name):
-        names = ", ".join(fo.list_datasets())
-        known = f"the datasets are {names}" if names else "there are none yet: import photos first"
-        raise ConfigError(f"no dataset {name!r}: {known}")
+    from ..store.photos import require_dataset
+
+    require_dataset(name)
     return fo.load_dataset(name)
 
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import importlib
 import json
-import threading
 from concurrent.futures import Future, ThreadPoolExecutor, TimeoutError as NotYet
 from typing import TYPE_CHECKING, Any
 
 from ..attack.settings import AttackConfig
+from .background import only_job
 
 if TYPE_CHECKING:
     from ..attack.plan import AttackPlan
@@ -18,7 +18,6 @@ __all__ = ["estimate_attack"]
 _PATIENCE_SECONDS = 2.0
 _QUICK = ("embedded", "@embedded")  # loaded in a second, and never fetched
 
-_lock = threading.Lock()
 _timer = ThreadPoolExecutor(1, thread_name_prefix="dp2vl-attack-estimate")
 _plans: dict[str, Future[AttackPlan]] = {}
 
@@ -59,15 +58,11 @@ def _plan(view: Any, config: AttackConfig, mapping: dict[str, Any]) -> AttackPla
     # it replaces itself while it is imported: another thread's import at that moment would get
     # hold of the half-made module
     importlib.import_module("transformers")
-    with _lock:
-        for other in [known for known, future in _plans.items() if future.done()]:
-            if other != key:
-                del _plans[other]
-        if key not in _plans:
-            if _plans:  # one at a time: every change of a form asks again
-                return None
-            _plans[key] = _timer.submit(plan_attack_dataset, view, config, **mapping)
-        future = _plans[key]
+    future = only_job(
+        _plans, key, lambda: _timer.submit(plan_attack_dataset, view, config, **mapping)
+    )
+    if future is None:
+        return None
     try:
         return future.result(timeout=_PATIENCE_SECONDS)
     except (NotYet, Exception):

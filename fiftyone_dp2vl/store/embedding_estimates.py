@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from concurrent.futures import Future, ThreadPoolExecutor, TimeoutError as NotYet
 from dataclasses import dataclass
 from typing import Any
 
 from ..errors import PhotoError
+from .background import only_job
 from .estimates import Sample, about, sample_of, size_of
 
 __all__ = ["estimate_embeddings"]
@@ -18,7 +18,6 @@ _TIMED = 8  # photos
 _USUAL = 1024  # numbers in a pooled embedding, where the encoder is not loaded yet
 _BESIDES = 100  # bytes of a stored vector that are none of its numbers
 
-_lock = threading.Lock()
 _timer = ThreadPoolExecutor(1, thread_name_prefix="dp2vl-embedding-estimate")
 _asked: dict[tuple[Any, ...], Future[str]] = {}
 _paces: dict[tuple[str, int], _Pace] = {}  # only the timer's thread looks at it
@@ -52,23 +51,18 @@ def estimate_embeddings(view: Any, encoder: str, *, field: str, overwrite: bool 
     """
     key = (str(view._root_dataset._doc.id), str(view._serialize()), encoder, field, overwrite)
     waiting = "Time is being measured: change anything to see it, or start"
-    with _lock:
-        for other in [asked for asked, future in _asked.items() if future.done()]:
-            if other != key:
-                del _asked[other]
-        if key not in _asked:
-            if _asked:  # one at a time: every change of a form asks again
-                return waiting
-            _asked[key] = _timer.submit(_sentence, view, encoder, field, overwrite)
-        future = _asked[key]
+    future = only_job(
+        _asked, key, lambda: _timer.submit(_sentence, view, encoder, field, overwrite)
+    )
+    if future is None:
+        return waiting
     try:
         told = future.result(timeout=_PATIENCE_SECONDS)
     except NotYet:
         return waiting
     except Exception:  # whatever is wrong with the view or the photos, the run says it
         told = "Time is told once it runs"
-    with _lock:
-        _asked.pop(key, None)  # told once: what is stored by then is counted anew
+    _asked.pop(key, None)  # told once: what is stored by then is counted anew
     return told
 
 

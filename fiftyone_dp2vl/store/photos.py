@@ -16,6 +16,7 @@ __all__ = [
     "group_counts",
     "group_values",
     "obvious_group_field",
+    "require_dataset",
     "require_photos",
     "view_problem",
 ]
@@ -29,6 +30,20 @@ MASK_KINDS = ("Detections", "Detection", "Segmentation")
 _NAMES_OF_PEOPLE = frozenset(
     ("identity", "individual", "people", "person", "person_id", "subject", "subject_id", "who")
 )
+
+
+def require_dataset(name: str) -> None:
+    """Refuses a name that is no dataset's.
+
+    Raises:
+        ConfigError: with the names that there are
+    """
+    import fiftyone as fo
+
+    if not fo.dataset_exists(name):
+        names = ", ".join(fo.list_datasets())
+        known = f"the datasets are {names}" if names else "there are none yet: import photos first"
+        raise ConfigError(f"no dataset {name!r}: {known}")
 
 
 def all_photos(dataset: Any) -> Any:

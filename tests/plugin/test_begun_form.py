@@ -3,29 +3,15 @@
 from __future__ import annotations
 
 import pytest
-from stopping import stop_after
+from begun import begin_of_ten
 
-from fiftyone_dp2vl.errors import Cancelled, ConfigError
-from fiftyone_dp2vl.store import protect_dataset
+from fiftyone_dp2vl.errors import ConfigError
 
 
 @pytest.fixture
 def settings(dataset, quick, tmp_path):
     """Of the run "one", which stopped in the midst of ten of the twelve photos."""
-    import fiftyone as fo
-
-    box = fo.Detections(detections=[fo.Detection(bounding_box=[0, 0, 0.5, 1])])
-    dataset.set_values("box", [box.copy() for _ in range(12)])
-    settings = {**quick, "group_field": "identity", "mask_field": "box"}
-    with pytest.raises(Cancelled):
-        protect_dataset(
-            dataset.limit(10),
-            "one",
-            output_dir=str(tmp_path / "one"),
-            cancel=stop_after(27),
-            **settings,
-        )
-    return {**settings, "run": "one"}
+    return {**begin_of_ten(dataset, quick, tmp_path / "one"), "run": "one"}
 
 
 def test_other_photos_and_another_field_are_told(dataset, problems, settings):

@@ -6,36 +6,23 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from begun import begin_of_ten
 from PIL import Image
-from stopping import stop_after
 
-from fiftyone_dp2vl.errors import Cancelled, RunError
+from fiftyone_dp2vl.errors import RunError
 from fiftyone_dp2vl.store import list_runs, load_run, protect_dataset
 
 pytestmark = pytest.mark.usefixtures("originals_untouched")
 
 
 @pytest.fixture
-def settings(dataset, quick):
-    import fiftyone as fo
-
-    left = [fo.Detection(bounding_box=[0, 0, 0.5, 1]) for _ in range(12)]
-    dataset.set_values("box", [fo.Detections(detections=[one]) for one in left])
-    return {**quick, "group_field": "identity", "mask_field": "box"}
+def settings(dataset, quick, tmp_path):
+    return begin_of_ten(dataset, quick, tmp_path / "one")
 
 
 @pytest.fixture
-def begun(dataset, settings, tmp_path):
+def begun(dataset, settings):
     """Ten of twelve photos, some of them finished."""
-    with pytest.raises(Cancelled):
-        protect_dataset(
-            dataset.limit(10),
-            "one",
-            output_dir=str(tmp_path / "one"),
-            cancel=stop_after(27),
-            **settings,
-        )
-    assert 0 < len(list((tmp_path / "one" / "photos").iterdir())) < 10
     return dataset
 
 

@@ -6,10 +6,11 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from ...errors import Cancelled, ConfigError, DP2VLError
+from ...errors import Cancelled, DP2VLError
 from ...runs import Progress
 from ..evaluations import list_evaluations
 from ..names import PREFIX
+from ..photos import require_dataset
 from ..records import list_runs
 from ..release.records import list_releases
 from .disagreements import Disagreement, Tick
@@ -95,10 +96,7 @@ def _look(
 
     ours, known = _ours()
     for name in names or ():
-        if not fo.dataset_exists(name):
-            listed = ", ".join(fo.list_datasets())
-            which = f"the datasets are {listed}" if listed else "there are none yet"
-            raise ConfigError(f"no dataset {name!r}: {which}")
+        require_dataset(name)
     chosen = list(names) if names is not None else ours
     for name in chosen:
         dataset = fo.load_dataset(name)
